@@ -1,0 +1,1 @@
+//! Presence and user status as native Redis types.

@@ -1,0 +1,3 @@
+//! The server `rollcall`.
+
+fn main() {}

@@ -1,0 +1,105 @@
+//! The little JSON writing that events and members need, into a caller's buffer.
+
+/// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped.
+pub fn push_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut plain = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0..0x20 => b"",
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[plain..at]);
+        plain = at + 1;
+        if escape.is_empty() {
+            out.extend_from_slice(b"\\u00");
+            out.push(b"0123456789abcdef"[usize::from(byte >> 4)]);
+            out.push(b"0123456789abcdef"[usize::from(byte & 15)]);
+        } else {
+            out.extend_from_slice(escape);
+        }
+    }
+    out.extend_from_slice(&bytes[plain..]);
+    out.push(b'"');
+}
+
+/// Appends `value` in decimal.
+pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Whether `bytes` are one JSON value in UTF-8 that nests at most `max_depth` deep.
+pub(crate) fn is_json(bytes: &[u8], max_depth: usize) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    // Depth first: the parser below must not be the one to meet a million brackets.
+    depth(bytes) <= max_depth && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// The deepest bracket nesting outside strings; right for valid JSON, an estimate otherwise.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in bytes {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'[' | b'{') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_shallow_utf8_value_is_json() {
+        for good in ["1", " {\"a\":[1,2]}\n", "\"[[[[\"", "null"] {
+            assert!(is_json(good.as_bytes(), 4), "{good}");
+        }
+        for bad in ["", "{", "1 2", "[[[[[]]]]]", "\"\n\"", "nul"] {
+            assert!(!is_json(bad.as_bytes(), 4), "{bad}");
+        }
+        assert!(!is_json(b"\"\xff\"", 4));
+        assert!(!is_json("[".repeat(1_000_000).as_bytes(), 128));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_string_reads_back(text: String) {
+            let mut out = Vec::new();
+            push_string(&mut out, &text);
+            proptest::prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn every_number_reads_back(value: u64) {
+            let mut out = Vec::new();
+            push_number(&mut out, value);
+            proptest::prop_assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+        }
+    }
+}
