@@ -1,0 +1,59 @@
+//! `user_status`: when users were last online and active.
+
+use std::time::Duration;
+
+use super::{
+    engine::{Engine, EngineType},
+    redis_address::RedisUrl,
+    section::{Findings, section},
+    value::Leaf,
+};
+
+section! {
+    /// When users were last online and active.
+    pub struct UserStatus {
+        /// Switches it on.
+        enabled: bool = false,
+        /// Which Redis keeps it.
+        redis: UserStatusRedis = UserStatusRedis::default(),
+        /// How long a user is remembered after the last update.
+        expire_interval: Duration = Duration::from_secs(720 * 3600),
+        /// Into how many keys users are spread; must never change over stored data.
+        partitions: u32 = 256,
+    }
+}
+
+section! {
+    /// Which Redis keeps user status: that of the engine, for now.
+    pub struct UserStatusRedis {
+        /// Where it is; empty for that of the engine.
+        address: RedisUrl = RedisUrl::default(),
+        /// Uses that of the engine whatever the address says.
+        reuse_from_engine: bool = false,
+    }
+}
+
+const MOST_PARTITIONS: u32 = 65_536;
+
+// === impl UserStatus ===
+
+impl UserStatus {
+    pub(crate) fn check(&self, engine: &Engine, findings: &mut Findings) {
+        let partitions = self.partitions;
+        findings.check(
+            (1..=MOST_PARTITIONS).contains(&partitions),
+            &format!("user_status.partitions: expected 1 to {MOST_PARTITIONS}, got {partitions}"),
+        );
+        findings.check(
+            self.expire_interval >= Duration::from_secs(1),
+            "user_status.expire_interval: expected at least 1s",
+        );
+        let own = &self.redis.address;
+        let same = engine.kind == EngineType::Redis && *own == engine.redis.address;
+        findings.check(
+            !self.enabled || self.redis.reuse_from_engine || own.is_zero() || same,
+            "user_status.redis.address: a separate Redis for user status is not supported yet, \
+             use user_status.redis.reuse_from_engine",
+        );
+    }
+}
