@@ -95,7 +95,7 @@ impl Engine {
         let redis = &self.redis;
         // `wire` puts ":p:" between the two.
         findings.check(
-            redis.prefix.len() + 3 + longest_channel <= LONGEST_KEY,
+            redis.prefix.len().saturating_add(3).saturating_add(longest_channel) <= LONGEST_KEY,
             &format!(
                 "engine.redis.prefix: with channel.max_length makes keys longer than {LONGEST_KEY} bytes"
             ),

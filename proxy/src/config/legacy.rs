@@ -54,6 +54,7 @@ const SECTIONS: &[(&str, &str)] = &[
 /// Sections that were switched on by their name alone.
 const SWITCHES: &[&str] = &["admin", "debug", "grpc_api", "health", "prometheus", "swagger"];
 
+const OLD_USER_STATUS: &str = "redis_active_status";
 /// Old user status was kept for 31 days, and is as long as nobody says otherwise.
 const OLD_EXPIRE_INTERVAL: &str = "744h";
 
@@ -61,11 +62,10 @@ const OLD_EXPIRE_INTERVAL: &str = "744h";
 pub(crate) fn modern(tree: &Value) -> Value {
     let Value::Object(mut old) = lower_case(tree) else { return tree.clone() };
     let mut moved = Vec::new();
-    if let Some(section) = old.remove("redis_active_status") {
-        moved.push(("user_status".to_owned(), user_status(section)));
-    }
-    if let Some(section) = old.remove("user_status") {
-        moved.push(("user_status".to_owned(), user_status(section)));
+    for name in ["user_status", OLD_USER_STATUS] {
+        if let Some(section) = old.remove(name) {
+            moved.push(("user_status".to_owned(), user_status(section, name == OLD_USER_STATUS)));
+        }
     }
     let options = channel_options();
     let mut new = Object::new();
@@ -110,11 +110,11 @@ fn channel_options() -> Vec<String> {
     options.into_iter().map(|option| option.path).collect()
 }
 
-/// The section with its Redis options where they are today.
-fn user_status(section: Value) -> Value {
+/// The section with its Redis options where they are today. Its old name or old options tell that
+/// it `is_old`.
+fn user_status(section: Value, mut is_old: bool) -> Value {
     let Value::Object(old) = section else { return section };
     let mut new = Object::new();
-    let mut is_old = false;
     for (name, value) in old {
         let path = match name.strip_prefix("redis_") {
             Some(option) => join("redis", option),

@@ -111,7 +111,10 @@ fn the_name_of_today_counts_where_both_are_given() {
 fn old_names_without_a_use_are_warned_of_as_the_new_ones() {
     let (_, warnings) =
         loaded(r#"{"admin":true,"admin_password":"hunter2","global_presence_ttl":"60s"}"#);
-    insta::assert_snapshot!(warnings.join("\n"), @"");
+    insta::assert_snapshot!(warnings.join("\n"), @r"
+config.json: engine.redis.presence_ttl: an option of Centrifugo that has no effect here, ignored
+config.json: admin: an option of Centrifugo that has no effect here, ignored
+");
 }
 
 #[test]
@@ -127,5 +130,5 @@ fn the_smallest_configuration_of_the_features_loads() {
 }"#,
     );
     assert!(config.user_status.enabled);
-    insta::assert_snapshot!(warnings.join("\n"), @"");
+    insta::assert_snapshot!(warnings.join("\n"), @"config.json: engine.redis.presence_user_mapping: an option of Centrifugo that has no effect here, ignored");
 }

@@ -48,9 +48,9 @@ fn check(file: &str, env: &[(&str, &str)], args: &str) -> String {
 fn nothing_at_all_is_the_defaults_and_a_warning_without_a_file() {
     assert_eq!(quiet("{}"), Config::default());
     assert_eq!(loaded("", &[], "").config, Config::default());
-    insta::assert_snapshot!(check("", &[], ""), @"");
+    insta::assert_snapshot!(check("", &[], ""), @"config.json: not found, going on without");
     insta::assert_snapshot!(check("", &[], "--dev"), @"");
-    insta::assert_snapshot!(check("", &[], "--dev -c other.json"), @"");
+    insta::assert_snapshot!(check("", &[], "--dev -c other.json"), @"other.json: not found, going on without");
 }
 
 #[test]
@@ -106,7 +106,20 @@ fn wrong_values_are_all_named_with_their_place() {
             &[("ROLLCALL_HTTP_SERVER_PORT", "eighty"), ("ROLLCALL_CHANNEL_NAMESPACES", "[{\"presence\":2}]")],
             "--http_server.internal_port 70000 --client.insecure=perhaps",
         ),
-        @""
+        @r#"
+config.json: http_server: expected an object, got a list
+config.json: http_api.key: expected a string, got an object
+config.json: client.ping_interval: expected a duration with a unit, got 60: write for example "60s"
+config.json: client.stale_close_delay: expected a duration with a unit, got 60: write for example "60s"
+config.json: client.channel_limit: expected a whole number from 0 to 18446744073709551615, got -1
+config.json: channel.namespaces[0].presence: expected true or false, got "maybe"
+config.json: engine.redis.address: expected an address, got an object
+config.json: log.level: expected one of "trace", "debug", "info", "warn", "error", "none", got "loud"
+ROLLCALL_HTTP_SERVER_PORT: expected a whole number from 0 to 65535, got "eighty"
+ROLLCALL_CHANNEL_NAMESPACES[0].presence: expected true or false, got 2
+--http_server.internal_port: expected a whole number from 0 to 65535, got "70000"
+--client.insecure: expected true or false, got "perhaps"
+"#
     );
 }
 
@@ -122,7 +135,19 @@ fn what_cannot_stand_together_is_refused() {
             &[],
             "",
         ),
-        @""
+        @r#"
+http_api.handler_prefix: expected a path that starts with "/"
+client.pong_timeout: must be shorter than client.ping_interval
+client.token.hmac_previous_secret_key: has no use without client.token.hmac_secret_key
+channel.namespaces[0].name: expected two or more of a-z, A-Z, 0-9, "-", "_" and ".", got "a"
+channel.namespaces[2].name: "bc" is there already
+channel.namespaces[3].name: expected two or more of a-z, A-Z, 0-9, "-", "_" and ".", got ""
+engine.redis.prefix: with channel.max_length makes keys longer than 1024 bytes
+engine.redis.lease: expected 1s to 60s, got 100ms
+user_status.partitions: expected 1 to 65536, got 100000
+user_status.expire_interval: expected at least 1s
+user_status.redis.address: a separate Redis for user status is not supported yet, use user_status.redis.reuse_from_engine
+"#
     );
 }
 
@@ -138,21 +163,37 @@ fn history_and_what_cannot_be_ignored_are_refused() {
             &[],
             "",
         ),
-        @""
+        @r#"
+config.json: client.token.user_id_claim: this option is not supported yet and cannot safely be ignored: remove it
+config.json: channel.without_namespace.history_size: Rollcall keeps no history and recovers none: remove this option
+config.json: channel.namespaces[1].channel_regex: expected a regular expression, got "(": unclosed group
+config.json: channel.namespaces[1].history_ttl: Rollcall keeps no history and recovers none: remove this option
+config.json: channel.namespaces[1].allow_positioning: Rollcall keeps no history and recovers none: remove this option
+config.json: engine.redis.sentinel_address: this option is not supported yet and cannot safely be ignored: remove it
+config.json: engine.redis.tls: this option is not supported yet and cannot safely be ignored: remove it
+"#
     );
 }
 
 #[test]
 fn what_is_ignored_is_named() {
     insta::assert_snapshot!(
-        check(
-            r#"{"typo":{"below":1},"channel":{"namespaces":[{"name":"one","presense":true}]},
-            "engine":{"redis":{"presence_ttl":"60s"}},"admin":{"enabled":true},"administrator":1}"#,
-            &[("ROLLCALL_TYPO", "x"), ("ROLLCALL_CHANNEL_NAMESPACES_TWO_PRESENCE", "true"), ("HOME", "x")],
-            "",
-        ),
-        @""
-    );
+                check(
+                    r#"{"typo":{"below":1},"channel":{"namespaces":[{"name":"one","presense":true}]},
+                    "engine":{"redis":{"presence_ttl":"60s"}},"admin":{"enabled":true},"administrator":1}"#,
+                    &[("ROLLCALL_TYPO", "x"), ("ROLLCALL_CHANNEL_NAMESPACES_TWO_PRESENCE", "true"), ("HOME", "x")],
+                    "",
+                ),
+                @r"
+config.json: channel.namespaces[0].presense: unknown option, ignored
+config.json: engine.redis.presence_ttl: an option of Centrifugo that has no effect here, ignored
+config.json: admin: an option of Centrifugo that has no effect here, ignored
+config.json: administrator: unknown option, ignored
+config.json: typo: unknown option, ignored
+ROLLCALL_CHANNEL_NAMESPACES_TWO_PRESENCE: unknown variable, ignored
+ROLLCALL_TYPO: unknown variable, ignored
+"
+            );
 }
 
 #[test]
@@ -176,7 +217,15 @@ fn namespaces_come_from_and_are_adjusted_by_the_environment() {
 fn flags_that_make_no_sense() {
     let attempts = ["--nope", "-x", "serve", "-p", "--http_api.kye=hunter2", "hunter2", "--dev=1"];
     let errors: Vec<String> = attempts.iter().map(|args| check("{}", &[], args)).collect();
-    insta::assert_snapshot!(errors.join("\n"), @"");
+    insta::assert_snapshot!(errors.join("\n"), @r"
+--nope: unknown flag; see rollcall --help
+-x: unknown flag; see rollcall --help
+expected only flags, got an argument without one; see rollcall --help
+-p: needs a value; see rollcall --help
+--http_api.kye: unknown flag; see rollcall --help
+expected only flags, got an argument without one; see rollcall --help
+--dev: unknown flag; see rollcall --help
+");
 }
 
 #[test]
@@ -186,7 +235,14 @@ fn files_that_cannot_be_read() {
     errors.push(check("{}", &[("ROLLCALL_CONFIG", "c.yml")], ""));
     errors.push(check("{\"http_api\":\n{\"key\":hunter2}}", &[], ""));
     errors.push(check("[1]", &[], ""));
-    insta::assert_snapshot!(errors.join("\n"), @"");
+    insta::assert_snapshot!(errors.join("\n"), @r"
+a.yaml: only JSON is read yet, not YAML or TOML
+b.toml: only JSON is read yet, not YAML or TOML
+secret.json: cannot be read: permission denied
+c.yml: only JSON is read yet, not YAML or TOML
+config.json: not valid JSON: expected value at line 2 column 8
+config.json: expected an object, got a list
+");
 }
 
 #[test]

@@ -21,7 +21,13 @@ impl Pattern {
     pub fn new(text: &str) -> Result<Self, String> {
         match Regex::new(&with_ascii_classes(text)) {
             Ok(regex) => Ok(Self(Some(regex))),
-            Err(error) => Err(format!("expected a regular expression, got {text:?}: {error}")),
+            Err(error) => {
+                // The lines before it point into a picture of the pattern.
+                let error = error.to_string();
+                let why = error.lines().last().unwrap_or_default();
+                let why = why.trim_start_matches("error: ");
+                Err(format!("expected a regular expression, got {text:?}: {why}"))
+            }
         }
     }
 }

@@ -49,11 +49,38 @@ impl UserStatus {
             "user_status.expire_interval: expected at least 1s",
         );
         let own = &self.redis.address;
-        let same = engine.kind == EngineType::Redis && *own == engine.redis.address;
+        let engines = engine.redis.endpoint();
+        let same = engine.kind == EngineType::Redis
+            && own.address == engines.address
+            && own.db.unwrap_or_default() == engines.db;
         findings.check(
             !self.enabled || self.redis.reuse_from_engine || own.is_zero() || same,
             "user_status.redis.address: a separate Redis for user status is not supported yet, \
              use user_status.redis.reuse_from_engine",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_engine_s_redis_keeps_user_status() {
+        let check = |kind, own: &str, of_engine: &str| {
+            let mut status = UserStatus { enabled: true, ..UserStatus::default() };
+            let mut engine = Engine { kind, ..Engine::default() };
+            let read = |address: &str| RedisUrl::from_value(&address.into(), false).unwrap();
+            (status.redis.address, engine.redis.address) = (read(own), read(of_engine));
+            let mut findings = Findings::default();
+            status.check(&engine, &mut findings);
+            findings.errors.is_empty()
+        };
+        assert!(check(EngineType::Embedded, "", "") && check(EngineType::Redis, "", "h:1"));
+        assert!(check(EngineType::Redis, "redis://127.0.0.1:6379", ""));
+        assert!(check(EngineType::Redis, "h:1", "redis://h:1"));
+        assert!(!check(EngineType::Redis, "h:1", "redis://h:1/2"));
+        assert!(!check(EngineType::Redis, "h:1", "h:2"));
+        assert!(!check(EngineType::Embedded, "127.0.0.1:6379", ""));
     }
 }
