@@ -184,8 +184,8 @@ pub fn effective(channel: &Resolved<'_>, overrides: Overrides) -> Effective {
     }
 }
 
-/// Whether a subscriber is shown joins and leaves; `requested` is the flag of its subscribe command. For
-/// server-side subscriptions, which cannot ask, only the forced push counts.
+/// Whether a subscriber is shown joins and leaves; `requested` is the flag of its subscribe
+/// command. For server-side subscriptions, which cannot ask, only the forced push counts.
 pub fn shows_joins(
     asker: &Asker<'_>,
     channel: &Resolved<'_>,
@@ -240,5 +240,4 @@ impl Denied {
 }
 
 #[cfg(test)]
-#[path = "permission_tests.rs"]
 mod tests;

@@ -40,9 +40,9 @@ Usage: rollcall [flags]
   -h, --help          show this
   -V, --version       show the version
 
-Every option can stand in the file, in the environment (http_server.port is ROLLCALL_HTTP_SERVER_PORT)
-and here; the later of these goes over the earlier. Durations are written 250ms, 30s or 1m30s, and
-lists separated by spaces.
+Every option can stand in the file, in the environment (http_server.port is
+ROLLCALL_HTTP_SERVER_PORT) and here; the later of these goes over the earlier. Durations are
+written 250ms, 30s or 1m30s, and lists separated by spaces.
 
 Options:
 ";
@@ -110,7 +110,8 @@ fn version() -> String {
 
 fn help(options: &[Opt]) -> String {
     let mut out = USAGE.to_owned();
-    for Opt { path, default, doc, .. } in options.iter().filter(|opt| !opt.path.contains('[')) {
+    let shown = |opt: &&Opt| opt.kind != Kind::Refused && !opt.path.contains('[');
+    for Opt { path, default, doc, .. } in options.iter().filter(shown) {
         let default = if default.is_empty() { String::new() } else { format!(" [{default}]") };
         // Writing to a string cannot fail.
         let _ = writeln!(out, "  --{path}{default}\n        {doc}");

@@ -183,5 +183,4 @@ fn lower_case(value: &Value) -> Value {
 }
 
 #[cfg(test)]
-#[path = "legacy_tests.rs"]
 mod tests;

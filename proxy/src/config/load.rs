@@ -144,5 +144,4 @@ impl fmt::Display for Lines<'_> {
 }
 
 #[cfg(test)]
-#[path = "load_tests.rs"]
 mod tests;

@@ -181,5 +181,4 @@ fn host_and_port(text: &str) -> Option<RedisAddress> {
 }
 
 #[cfg(test)]
-#[path = "redis_address_tests.rs"]
 mod tests;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::value::Leaf;
+use super::{section::Kind, value::Leaf};
 
 /// An option that only means something where history is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,6 +14,8 @@ pub struct NoHistory;
 pub struct NotYet;
 
 impl Leaf for NoHistory {
+    const KIND: Kind = Kind::Refused;
+
     fn from_value(value: &Value, _words: bool) -> Result<Self, String> {
         if sets_nothing(value) {
             return Ok(Self);
@@ -27,6 +29,8 @@ impl Leaf for NoHistory {
 }
 
 impl Leaf for NotYet {
+    const KIND: Kind = Kind::Refused;
+
     fn from_value(value: &Value, _words: bool) -> Result<Self, String> {
         if sets_nothing(value) {
             return Ok(Self);

@@ -29,6 +29,8 @@ pub enum Kind {
     Value,
     /// A list of objects, in JSON.
     Objects,
+    /// Nothing but being refused: it is known so that it is not ignored.
+    Refused,
 }
 
 /// What is known about one option.

@@ -127,5 +127,4 @@ impl<'a> Parts<'a> {
 }
 
 #[cfg(test)]
-#[path = "verify_tests.rs"]
 mod tests;
