@@ -98,15 +98,17 @@ fn zero_and_empty_stand_for_the_default() {
 
 #[test]
 fn wrong_values_are_all_named_with_their_place() {
-    insta::assert_snapshot!(
-        check(
-            r#"{"channel":{"namespaces":[{"name":"a","presence":"maybe"}]},"http_server":[],
+    let found = check(
+        r#"{"channel":{"namespaces":[{"name":"a","presence":"maybe"}]},"http_server":[],
             "client":{"ping_interval":60,"stale_close_delay":"60","channel_limit":-1},
             "log":{"level":"loud"},"engine":{"redis":{"address":{"a":1}}},"http_api":{"key":{}}}"#,
-            &[("ROLLCALL_HTTP_SERVER_PORT", "eighty"), ("ROLLCALL_CHANNEL_NAMESPACES", "[{\"presence\":2}]")],
-            "--http_server.internal_port 70000 --client.insecure=perhaps",
-        ),
-        @r#"
+        &[
+            ("ROLLCALL_HTTP_SERVER_PORT", "eighty"),
+            ("ROLLCALL_CHANNEL_NAMESPACES", "[{\"presence\":2}]"),
+        ],
+        "--http_server.internal_port 70000 --client.insecure=perhaps",
+    );
+    insta::assert_snapshot!(found, @r#"
 config.json: http_server: expected an object, got a list
 config.json: http_api.key: expected a string, got an object
 config.json: client.ping_interval: expected a duration with a unit, got 60: write for example "60s"
@@ -119,23 +121,21 @@ ROLLCALL_HTTP_SERVER_PORT: expected a whole number from 0 to 65535, got "eighty"
 ROLLCALL_CHANNEL_NAMESPACES[0].presence: expected true or false, got 2
 --http_server.internal_port: expected a whole number from 0 to 65535, got "70000"
 --client.insecure: expected true or false, got "perhaps"
-"#
-    );
+"#);
 }
 
 #[test]
 fn what_cannot_stand_together_is_refused() {
-    insta::assert_snapshot!(
-        check(
-            r#"{"channel":{"max_length":1020,"namespaces":[{"name":"a"},{"name":"bc"},{"name":"bc"},{}]},
+    let found = check(
+        r#"{"channel":{"max_length":1020,"namespaces":[{"name":"a"},{"name":"bc"},{"name":"bc"},{}]},
             "client":{"pong_timeout":"25s","token":{"hmac_previous_secret_key":"hunter2"}},
             "engine":{"redis":{"lease":"100ms"}},"http_api":{"handler_prefix":"api"},
             "user_status":{"enabled":true,"partitions":100000,"expire_interval":"1ms",
             "redis":{"address":"redis://:hunter2@other"}}}"#,
-            &[],
-            "",
-        ),
-        @r#"
+        &[],
+        "",
+    );
+    insta::assert_snapshot!(found, @r#"
 http_api.handler_prefix: expected a path that starts with "/"
 client.pong_timeout: must be shorter than client.ping_interval
 client.token.hmac_previous_secret_key: has no use without client.token.hmac_secret_key
@@ -147,23 +147,21 @@ engine.redis.lease: expected 1s to 60s, got 100ms
 user_status.partitions: expected 1 to 65536, got 100000
 user_status.expire_interval: expected at least 1s
 user_status.redis.address: a separate Redis for user status is not supported yet, use user_status.redis.reuse_from_engine
-"#
-    );
+"#);
 }
 
 #[test]
 fn history_and_what_cannot_be_ignored_are_refused() {
-    insta::assert_snapshot!(
-        check(
-            r#"{"channel":{"without_namespace":{"history_size":10,"history_ttl":"0s"},
+    let found = check(
+        r#"{"channel":{"without_namespace":{"history_size":10,"history_ttl":"0s"},
             "namespaces":[{"name":"ok","history_size":0,"force_recovery":false},
             {"name":"bad","history_ttl":"60s","allow_positioning":true,"channel_regex":"("}]},
             "client":{"token":{"user_id_claim":"id"}},
             "engine":{"redis":{"tls":{"enabled":true},"sentinel_address":["a:1"],"cluster_address":[]}}}"#,
-            &[],
-            "",
-        ),
-        @r#"
+        &[],
+        "",
+    );
+    insta::assert_snapshot!(found, @r#"
 config.json: client.token.user_id_claim: this option is not supported yet and cannot safely be ignored: remove it
 config.json: channel.without_namespace.history_size: Rollcall keeps no history and recovers none: remove this option
 config.json: channel.namespaces[1].channel_regex: expected a regular expression, got "(": unclosed group
@@ -171,20 +169,22 @@ config.json: channel.namespaces[1].history_ttl: Rollcall keeps no history and re
 config.json: channel.namespaces[1].allow_positioning: Rollcall keeps no history and recovers none: remove this option
 config.json: engine.redis.sentinel_address: this option is not supported yet and cannot safely be ignored: remove it
 config.json: engine.redis.tls: this option is not supported yet and cannot safely be ignored: remove it
-"#
-    );
+"#);
 }
 
 #[test]
 fn what_is_ignored_is_named() {
-    insta::assert_snapshot!(
-                                    check(
-                                        r#"{"typo":{"below":1},"channel":{"namespaces":[{"name":"one","presense":true}]},
-                                        "engine":{"redis":{"presence_ttl":"60s"}},"admin":{"enabled":true},"administrator":1}"#,
-                                        &[("ROLLCALL_TYPO", "x"), ("ROLLCALL_CHANNEL_NAMESPACES_TWO_PRESENCE", "true"), ("HOME", "x")],
-                                        "",
-                                    ),
-                                    @r"
+    let found = check(
+        r#"{"typo":{"below":1},"channel":{"namespaces":[{"name":"one","presense":true}]},
+            "engine":{"redis":{"presence_ttl":"60s"}},"admin":{"enabled":true},"administrator":1}"#,
+        &[
+            ("ROLLCALL_TYPO", "x"),
+            ("ROLLCALL_CHANNEL_NAMESPACES_TWO_PRESENCE", "true"),
+            ("HOME", "x"),
+        ],
+        "",
+    );
+    insta::assert_snapshot!(found, @r"
 config.json: channel.namespaces[0].presense: unknown option, ignored
 config.json: engine.redis.presence_ttl: an option of Centrifugo that has no effect here, ignored
 config.json: admin: an option of Centrifugo that has no effect here, ignored
@@ -192,8 +192,7 @@ config.json: administrator: unknown option, ignored
 config.json: typo: unknown option, ignored
 ROLLCALL_CHANNEL_NAMESPACES_TWO_PRESENCE: unknown variable, ignored
 ROLLCALL_TYPO: unknown variable, ignored
-"
-                                );
+");
 }
 
 #[test]
