@@ -51,11 +51,11 @@ impl App {
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let http = &config.http_server;
         let main = bind("http_server.port", &http.address, http.port).await?;
-        let internal = match http.internal_port {
-            Some(port) if port != http.port => {
+        let internal = match http.separate_internal_port() {
+            Some(port) => {
                 Some(bind("http_server.internal_port", &http.internal_address, port).await?)
             }
-            _ => None,
+            None => None,
         };
         let redis = match config.engine.kind {
             EngineType::Embedded => Some(embedded(&config).start()?),
@@ -89,7 +89,8 @@ impl App {
         let redis_stop = CancellationToken::new();
         let redis = self.redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
         let (store, events) = Store::start(self.settings);
-        let hub = Hub::start(store.clone(), events, self.config.channel.join_leave_mirror_limit);
+        let limit = self.config.channel.join_leave_mirror_limit as u64;
+        let hub = Hub::start(store.clone(), events, limit);
         let state = state(self.config.clone(), store.clone(), hub, stop.clone());
         let sessions = state.sessions.clone();
         let servers = serve(self.main, self.internal, &state, &stop);

@@ -1,6 +1,6 @@
 //! `broadcast`: sends the same data to many channels.
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 
 use super::publish::Payload;
 use super::{Api, ApiError, Method, Output};
@@ -35,11 +35,10 @@ impl Method for Request {
             return Err(ApiError::BadRequest);
         }
         let payload = &self.payload;
-        let responses = stream::iter(&self.channels)
-            .map(|channel| publish(api, channel, payload))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
+        let mut responses = Vec::with_capacity(self.channels.len());
+        for some in self.channels.chunks(AT_ONCE) {
+            responses.extend(join_all(some.iter().map(|one| publish(api, one, payload))).await);
+        }
         Ok(Responses(responses))
     }
 }

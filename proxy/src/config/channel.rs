@@ -25,6 +25,9 @@ section! {
         user_separator: String = ",".to_owned(),
         /// What may be published where a namespace says nothing else.
         publication_data_format: DataFormat = DataFormat::NotEmpty,
+        /// Largest roster whose joins and leaves are repaired after a loss; listeners of larger ones
+        /// are told to subscribe again.
+        join_leave_mirror_limit: usize = 10_000,
         /// Options of channels without a namespace.
         without_namespace: ChannelOptions = ChannelOptions::default(),
         /// Options of the channels of each namespace.

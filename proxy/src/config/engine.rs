@@ -56,7 +56,7 @@ section! {
         /// Password to log in with; one in the address goes first.
         password: Secret = Secret::default(),
         /// Number of the database; one in the address goes first.
-        db: u16 = 0,
+        db: u8 = 0,
         /// How long connecting may take.
         connect_timeout: Duration = Duration::from_secs(1),
         /// How long a command may take.
@@ -82,7 +82,7 @@ pub struct RedisEndpoint {
     /// Empty for no login.
     pub password: Secret,
     /// Number of the database.
-    pub db: u16,
+    pub db: u8,
 }
 
 /// The module refuses longer keys; see `rollcall_wire::caps`.

@@ -35,7 +35,7 @@ pub struct RedisUrl {
     /// The password in the URL, or empty.
     pub password: Secret,
     /// The database in the URL.
-    pub db: Option<u16>,
+    pub db: Option<u8>,
     /// Whether it was configured.
     given: bool,
 }
@@ -124,7 +124,7 @@ impl Leaf for RedisUrl {
 }
 
 /// Takes `?db=n` off.
-fn query(rest: &str) -> Result<(&str, Option<u16>), String> {
+fn query(rest: &str) -> Result<(&str, Option<u8>), String> {
     let Some((rest, query)) = rest.split_once('?') else { return Ok((rest, None)) };
     let mut db = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

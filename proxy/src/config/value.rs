@@ -90,7 +90,7 @@ macro_rules! whole_numbers {
         }
     )*};
 }
-whole_numbers!(u16 u32 i64 usize);
+whole_numbers!(u8 u16 u32 i64 usize);
 
 /// A whole number, also as a string and as `8000.0`; an empty string is zero.
 fn whole(value: &Value) -> Option<i128> {

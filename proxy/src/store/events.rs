@@ -72,7 +72,7 @@ pub(super) async fn pump(store: Store, queue: mpsc::Sender<StoreEvent>) {
     loop {
         let event = tokio::select! {
             message = messages.recv() => match message {
-                Ok(message) => match event(&store, message.channel.as_ref(), message.value) {
+                Ok(message) => match event(&store, &message.channel, message.value) {
                     Some(event) => event,
                     None => continue,
                 },

@@ -37,6 +37,7 @@ pub struct Settings {
     pub address: Address,
     pub user: Option<String>,
     pub password: Option<crate::config::Secret>,
+    /// The number of the database.
     pub db: u8,
     pub connect_timeout: Duration,
     pub io_timeout: Duration,

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 use super::{State, plain, trimmed};
 use crate::api::{self, Answer, ApiError};
-use crate::config::Secret;
+use crate::config::{ErrorMode, Secret};
 use crate::protocol::{Fields, Malformed, write};
 
 /// Largest body of a call.
@@ -184,7 +184,7 @@ fn api_key_of(query: &str) -> Option<String> {
 
 fn wants_status(state: &State, headers: &HeaderMap) -> bool {
     let asked = headers.get(ERROR_MODE).is_some_and(|mode| mode == TRANSPORT);
-    asked || state.api.config.http_api.error_mode.is_transport()
+    asked || state.api.config.http_api.error_mode == ErrorMode::Transport
 }
 
 fn respond(answer: Answer, as_status: bool) -> Response {
