@@ -61,21 +61,24 @@ pub fn welcome(config: &Config, app: &App) -> std::io::Result<String> {
         format!("  curl -s -H 'X-API-Key: {key}' -d '{body}' http://{api}/api/{method}\n")
     };
     let mut text = String::new();
-    write_all(&mut text, &[
-        "\nRollcall runs in development mode, with keys made for this run.\n\n",
-        &format!("  clients    ws://{address}/connection/websocket\n"),
-        &format!("  api        http://{api}/api   X-API-Key: {key}\n"),
-        &format!("  user {USER}    {token}\n"),
-        &redis_line(app),
-        "\nAsk who is in a channel, tell everybody something, see when a user was last there:\n\n",
-        &curl("presence", r#"{"channel":"public:test"}"#),
-        &curl("presence_stats", r#"{"channel":"public:test"}"#),
-        &curl("publish", r#"{"channel":"public:test","data":{"text":"hello"}}"#),
-        &curl("get_user_status", &format!(r#"{{"users":["{USER}"]}}"#)),
-        "\nJoin from JavaScript (npm install centrifuge ws; then save as demo.mjs, run node demo.mjs):\n\n",
-        &snippet(&address.to_string(), &token),
-        "\nCtrl-C stops everything.\n\n",
-    ]);
+    write_all(
+        &mut text,
+        &[
+            "\nRollcall runs in development mode, with keys made for this run.\n\n",
+            &format!("  clients    ws://{address}/connection/websocket\n"),
+            &format!("  api        http://{api}/api   X-API-Key: {key}\n"),
+            &format!("  user {USER}    {token}\n"),
+            &redis_line(app),
+            "\nAsk who is in a channel, tell everybody something, see when a user was last there:\n\n",
+            &curl("presence", r#"{"channel":"public:test"}"#),
+            &curl("presence_stats", r#"{"channel":"public:test"}"#),
+            &curl("publish", r#"{"channel":"public:test","data":{"text":"hello"}}"#),
+            &curl("get_user_status", &format!(r#"{{"users":["{USER}"]}}"#)),
+            "\nJoin from JavaScript (npm install centrifuge ws; then save as demo.mjs, run node demo.mjs):\n\n",
+            &snippet(&address.to_string(), &token),
+            "\nCtrl-C stops everything.\n\n",
+        ],
+    );
     Ok(text)
 }
 

@@ -118,7 +118,8 @@ impl Hub {
     /// Sends the reply of a subscribe and then what has waited: joins and leaves from `seq` on.
     pub fn commit(&self, channel: &str, client: &str, reply: Option<Bytes>, seq: u64) {
         let mut channels = self.channels(channel);
-        if let Some(subscriber) = channels.get_mut(channel).and_then(|state| state.get_mut(client)) {
+        if let Some(subscriber) = channels.get_mut(channel).and_then(|state| state.get_mut(client))
+        {
             subscriber.commit(reply, seq);
         }
     }

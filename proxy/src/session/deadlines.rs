@@ -49,7 +49,8 @@ impl Deadlines {
     pub(super) fn connected(&mut self, now: Instant, spread: f64) {
         self.stale = None;
         if !self.pace.ping_interval.is_zero() {
-            self.ping = Some(now + self.pace.ping_interval.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0));
+            self.ping =
+                Some(now + self.pace.ping_interval.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0));
         }
     }
 

@@ -34,8 +34,10 @@ pub struct Embedded {
 pub enum EmbeddedError {
     #[error("the module is not at {0}: say where it is with engine.embedded.module")]
     NoModule(PathBuf),
-    #[error("{0} cannot be started: install redis-server 7.0 or later, or say where it is with \
-             engine.embedded.redis_server")]
+    #[error(
+        "{0} cannot be started: install redis-server 7.0 or later, or say where it is with \
+             engine.embedded.redis_server"
+    )]
     NoServer(PathBuf, #[source] io::Error),
     #[error("the folder {0} cannot be used")]
     Dir(PathBuf, #[source] io::Error),
@@ -61,7 +63,8 @@ impl Embedded {
         if let Some(dir) = &self.dir {
             fs::create_dir_all(dir).map_err(|error| EmbeddedError::Dir(dir.clone(), error))?;
         }
-        let private = std::env::temp_dir().join(format!("rollcall-{}", uuid::Uuid::new_v4().simple()));
+        let private =
+            std::env::temp_dir().join(format!("rollcall-{}", uuid::Uuid::new_v4().simple()));
         DirBuilder::new()
             .mode(0o700)
             .create(&private)
@@ -165,7 +168,8 @@ fn last_lines(log: &Path) -> String {
     const LINES: usize = 3;
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let text = text.unwrap_or_default();
-    let mut lines: Vec<&str> = text.lines().rev().filter(|line| !line.is_empty()).take(LINES).collect();
+    let mut lines: Vec<&str> =
+        text.lines().rev().filter(|line| !line.is_empty()).take(LINES).collect();
     lines.reverse();
     lines.join(" | ")
 }

@@ -53,7 +53,9 @@ struct Kept {
 enum Verdict {
     Fine,
     /// Put everything back; `lost` when Redis may have lost more than ours.
-    PutBack { lost: bool },
+    PutBack {
+        lost: bool,
+    },
 }
 
 /// A node name nobody else has or had.

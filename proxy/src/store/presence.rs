@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rollcall_wire::words;
 
+use super::Store;
 use super::call::{Args, arg, bytes};
 use super::holdings::{Entry, Holdings};
 use super::reply::{Reply, StoreError};
-use super::Store;
 
 /// Members per page when a roster is read for a caller.
 const PAGE: usize = 1_000;
@@ -72,7 +72,11 @@ impl Store {
     }
 
     /// Puts back an entry that is still held, under the current node name.
-    pub(super) async fn put_back(&self, channel: &Arc<str>, client: &str) -> Result<(), StoreError> {
+    pub(super) async fn put_back(
+        &self,
+        channel: &Arc<str>,
+        client: &str,
+    ) -> Result<(), StoreError> {
         let added = self.issue(|holdings| {
             let entry = holdings.get(channel, client)?.clone();
             holdings.sent();
@@ -93,7 +97,8 @@ impl Store {
     pub async fn stats_of<C: AsRef<str>>(&self, channels: &[C]) -> Result<Vec<Stats>, StoreError> {
         let unexpected = || StoreError::Unexpected(words::PRESENCE_STATS);
         let args = channels.iter().map(|channel| self.key(channel.as_ref())).collect();
-        let replies = self.call(words::PRESENCE_STATS, args).await?.array().ok_or_else(unexpected)?;
+        let replies =
+            self.call(words::PRESENCE_STATS, args).await?.array().ok_or_else(unexpected)?;
         replies.into_iter().map(|reply| stats(reply).ok_or_else(unexpected)).collect()
     }
 

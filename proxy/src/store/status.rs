@@ -107,8 +107,9 @@ impl Store {
     pub async fn statuses<U: AsRef<str>>(&self, users: &[U]) -> Result<Vec<Status>, StoreError> {
         let unexpected = || StoreError::Unexpected(words::USERSTATUS_GET);
         let batches = self.batches(users);
-        let calls =
-            batches.iter().map(|batch| self.call(words::USERSTATUS_GET, self.args_of(users, batch)));
+        let calls = batches
+            .iter()
+            .map(|batch| self.call(words::USERSTATUS_GET, self.args_of(users, batch)));
         let replies = try_join_all(calls).await?;
         let mut statuses = vec![Status::default(); users.len()];
         for ((_, places), reply) in batches.iter().zip(replies) {

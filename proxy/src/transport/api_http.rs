@@ -168,7 +168,8 @@ fn api_key_of(query: &str) -> Option<String> {
     let mut rest = value.as_bytes();
     while let Some((byte, tail)) = rest.split_first() {
         rest = tail;
-        let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let hex =
+            |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         match (byte, tail) {
             (b'+', _) => bytes.push(b' '),
             (b'%', [high, low, after @ ..]) => {

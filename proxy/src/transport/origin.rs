@@ -52,7 +52,11 @@ mod tests {
             ("https://?.example.com", "https://a.example.com", true),
         ];
         for (pattern, origin, expected) in cases {
-            assert_eq!(allowed(&[pattern.to_owned()], Some(origin)), expected, "{pattern} {origin}");
+            assert_eq!(
+                allowed(&[pattern.to_owned()], Some(origin)),
+                expected,
+                "{pattern} {origin}"
+            );
         }
         assert!(allowed(&[], None));
         assert!(!allowed(&[], Some("https://example.com")));

@@ -74,9 +74,10 @@ pub(super) async fn handle(
 }
 
 fn wants_protobuf(query: Option<&str>) -> bool {
-    query.unwrap_or_default().split('&').any(|pair| {
-        matches!(pair, "cf_protocol=protobuf" | "format=protobuf")
-    })
+    query
+        .unwrap_or_default()
+        .split('&')
+        .any(|pair| matches!(pair, "cf_protocol=protobuf" | "format=protobuf"))
 }
 
 /// A WebSocket that carries a session.

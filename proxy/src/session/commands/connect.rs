@@ -34,11 +34,8 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
     if claims.expire_at.is_some_and(|at| at <= now) {
         return Err(Refusal::Unusable(ClientError::Expired));
     }
-    let identity = Identity {
-        user: claims.user.into(),
-        conn_info: claims.info,
-        expires_at: claims.expire_at,
-    };
+    let identity =
+        Identity { user: claims.user.into(), conn_info: claims.info, expires_at: claims.expire_at };
     enter(client, &identity)?;
     match begin(client, &identity, &grants).await {
         Ok(sequences) => {
@@ -132,7 +129,8 @@ async fn begin(
     grants: &[Grant],
 ) -> Result<Vec<u64>, StoreError> {
     client.go_online(&identity.user).await?;
-    let attached = grants.iter().map(|grant| client.attach(&grant.channel, grant.subscription.clone()));
+    let attached =
+        grants.iter().map(|grant| client.attach(&grant.channel, grant.subscription.clone()));
     // All of them run to their end, so that what succeeded is known when one fails.
     join_all(attached).await.into_iter().collect()
 }

@@ -16,8 +16,11 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
     let outcome =
         client.context.connection_tokens.connection(&token, client.context.clock.now_ms());
     let claims = decide(&identity, outcome, now)?;
-    let renewed =
-        Identity { user: identity.user.clone(), conn_info: claims.info, expires_at: claims.expire_at };
+    let renewed = Identity {
+        user: identity.user.clone(),
+        conn_info: claims.info,
+        expires_at: claims.expire_at,
+    };
     let same_info = renewed.conn_info == identity.conn_info;
     client.identify(renewed);
     if !same_info {

@@ -61,8 +61,8 @@ fn decide(
     }
     let token = params.string("token")?;
     let now_ms = context.clock.now_ms();
-    let token = (!token.is_empty())
-        .then(|| context.subscription_tokens.subscription(&token, now_ms));
+    let token =
+        (!token.is_empty()).then(|| context.subscription_tokens.subscription(&token, now_ms));
     let now = context.clock.now_unix();
     let grant = client.ask(|asker| permission::may_subscribe(asker, &resolved, token, now))?;
     let options = match grant {
