@@ -159,7 +159,9 @@ unsafe extern "C" fn on_key(
         let appeared =
             matches!(event, b"loaded" | b"restore" | b"rename_to" | b"move_to" | b"copy_to");
         if appeared {
-            adopt(&Ctx::new(ctx), &name, event != b"loaded");
+            // A loaded key's name stands on the server's stack, where nobody may keep it.
+            let name = OwnStr::new(name.bytes());
+            adopt(&Ctx::new(ctx), name.as_str(), event != b"loaded");
         }
     });
     0
