@@ -1,0 +1,66 @@
+//! The module next to the script layout: time per call, memory per member and per user.
+
+mod layout;
+mod member;
+mod memory;
+mod meter;
+mod scripts;
+mod speed;
+mod status;
+
+use std::io;
+
+use crate::options::Options;
+use crate::server::Server;
+use crate::table::{render, thousands};
+use crate::{host, note, say};
+
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// Members of the large channel.
+    channel: usize,
+    /// Channels, where there are many.
+    channels: usize,
+    /// Calls of a cheap command in one round.
+    calls: usize,
+    /// Calls of a command that reads a whole large channel.
+    heavy_calls: usize,
+    rounds: usize,
+}
+
+// === impl Scale ===
+
+impl Scale {
+    const FULL: Self =
+        Self { channel: 100_000, channels: 100_000, calls: 100_000, heavy_calls: 4, rounds: 5 };
+    const QUICK: Self =
+        Self { channel: 10_000, channels: 10_000, calls: 10_000, heavy_calls: 2, rounds: 3 };
+}
+
+/// Measures everything and prints the table.
+pub(crate) fn run(options: &Options) -> io::Result<()> {
+    let scale = if options.quick { Scale::QUICK } else { Scale::FULL };
+    let host = host::describe();
+
+    let mut rows = Vec::new();
+    note("time of each call …");
+    let server = Server::start(options)?;
+    let version =
+        meter::field(&server.connect()?.call(&["INFO", "server"])?, "redis_version")?.to_owned();
+    rows.extend(speed::rows(&server, scale)?);
+    note("user status …");
+    rows.extend(status::rows(&server, scale)?);
+    drop(server);
+    note("memory …");
+    rows.extend(memory::rows(options, scale)?);
+    rows.extend(status::memory_rows(options, scale)?);
+
+    say(&format!("Host: {host}. Redis {version}. Median of {} rounds.\n", scale.rounds))?;
+    say(&render(&rows))
+}
+
+/// A number in the name of a row.
+fn count(n: usize) -> String {
+    thousands(&n.to_string())
+}

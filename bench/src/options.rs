@@ -1,0 +1,83 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+/// What `--help` prints.
+pub(crate) const USAGE: &str = "\
+rollcall-bench [module] [--redis-server PATH] [--module PATH] [--quick]
+
+  module               the Redis module next to the same presence kept by scripts
+  --redis-server PATH  which redis-server to start; otherwise the one on the PATH
+  --module PATH        which module to load; otherwise $ROLLCALL_MODULE, or the one beside this program
+  --quick              a tenth of the work: shows that everything runs, not how fast it is";
+
+/// What to measure, and with what.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) redis_server: PathBuf,
+    pub(crate) module: PathBuf,
+    pub(crate) quick: bool,
+}
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Parsed {
+    Run(Options),
+    Help,
+}
+
+// === impl Options ===
+
+impl Options {
+    /// Reads the arguments, without the program's name.
+    pub(crate) fn parse(args: impl Iterator<Item = String>) -> Result<Parsed, String> {
+        let mut options = Self {
+            redis_server: PathBuf::from("redis-server"),
+            module: default_module(),
+            quick: false,
+        };
+        let mut args = args.peekable();
+        args.next_if(|word| word == "module");
+        while let Some(word) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{word} needs a path"));
+            match word.as_str() {
+                "--redis-server" => options.redis_server = value()?.into(),
+                "--module" => options.module = value()?.into(),
+                "--quick" => options.quick = true,
+                "--help" | "-h" => return Ok(Parsed::Help),
+                other => return Err(format!("unknown argument: {other}")),
+            }
+        }
+        Ok(Parsed::Run(options))
+    }
+}
+
+fn default_module() -> PathBuf {
+    const FILE: &str = "librollcall_module.so";
+    if let Some(path) = std::env::var_os("ROLLCALL_MODULE") {
+        return path.into();
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(FILE)));
+    beside.unwrap_or_else(|| PathBuf::from(FILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Parsed, String> {
+        Options::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn the_word_may_be_left_out() {
+        assert_eq!(parse("module --quick"), parse("--quick"));
+        assert_eq!(parse("--quick --help"), Ok(Parsed::Help));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        assert_eq!(parse("--fast"), Err("unknown argument: --fast".to_owned()));
+        assert_eq!(parse("--module"), Err("--module needs a path".to_owned()));
+    }
+}

@@ -1,0 +1,103 @@
+//! A private redis-server with the module. It ends with the benchmark, however that ends.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::options::Options;
+use crate::resp::Connection;
+
+/// A running redis-server, killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    dir: TempDir,
+}
+
+/// A directory of our own, removed when this is dropped.
+#[derive(Debug)]
+struct TempDir(PathBuf);
+
+// === impl Server ===
+
+impl Server {
+    /// Starts one and waits until it answers.
+    ///
+    /// `setpriv` has the kernel kill it when this process dies, so that nothing outlives a
+    /// benchmark that was interrupted. `nice` lets other programs disturb it less, where that is
+    /// allowed; where it is not, it runs as everybody does.
+    pub(crate) fn start(options: &Options) -> io::Result<Self> {
+        let dir = TempDir::new()?;
+        let log = fs::File::create(dir.0.join("redis.log"))?;
+        let child = Command::new("nice")
+            .args(["-n", "-15", "setpriv", "--pdeathsig", "KILL", "--"])
+            .arg(&options.redis_server)
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no"])
+            .arg("--dir")
+            .arg(&dir.0)
+            .arg("--unixsocket")
+            .arg(dir.0.join("s"))
+            .arg("--loadmodule")
+            .arg(fs::canonicalize(&options.module).map_err(|error| {
+                io::Error::other(format!("no module at {}: {error}", options.module.display()))
+            })?)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        let mut server = Self { child, dir };
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// A connection to it.
+    pub(crate) fn connect(&self) -> io::Result<Connection> {
+        Connection::open(&self.dir.0.join("s"))
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) {
+            if self.connect().and_then(|mut c| c.call(&["PING"])).is_ok() {
+                return Ok(());
+            }
+            if self.child.try_wait()?.is_some() {
+                break;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        let log = fs::read_to_string(self.dir.0.join("redis.log")).unwrap_or_default();
+        Err(io::Error::other(format!("redis-server did not start:\n{log}")))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _gone_already = self.child.kill();
+        let _gone_already = self.child.wait();
+    }
+}
+
+// === impl TempDir ===
+
+impl TempDir {
+    fn new() -> io::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("rollcall-bench-{}-{n}", std::process::id());
+        let path = Path::new(&std::env::temp_dir()).join(name);
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _left_behind = fs::remove_dir_all(&self.0);
+    }
+}
