@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::call::{self, arg};
 use super::events::StoreEvent;
-use super::holdings::Snapshot;
+use super::holdings::{List, Snapshot};
 use super::reply::{Reply, StoreError};
 use super::{Health, Store};
 
@@ -158,7 +158,7 @@ async fn put_back(store: &Store, memory: &mut Memory) -> Result<(), StoreError> 
     memory.swept = Some(Instant::now());
     let node = node_name();
     keep_name(store, &node).await?;
-    let (old, (entries, users)) = {
+    let (old, List { entries, users }) = {
         let mut holdings = store.holdings();
         (std::mem::replace(&mut holdings.node, node.clone()), holdings.list())
     };

@@ -10,7 +10,8 @@ use fred::types::config::{
     UnresponsiveConfig,
 };
 
-use super::{Address, Settings};
+use super::Settings;
+use crate::config::RedisAddress;
 
 /// How long to wait between two tries to connect.
 const RECONNECT_DELAY_MS: u32 = 150;
@@ -53,10 +54,10 @@ impl Links {
 
 fn config(settings: &Settings) -> Config {
     let server = match &settings.address {
-        Address::Tcp { host, port } => {
+        RedisAddress::Tcp { host, port } => {
             ServerConfig::Centralized { server: Server::new(host.as_str(), *port) }
         }
-        Address::Unix(path) => ServerConfig::Unix { path: path.clone() },
+        RedisAddress::Unix { path } => ServerConfig::Unix { path: path.clone() },
     };
     Config {
         server,
