@@ -17,7 +17,7 @@ use crate::session::Context;
 use crate::store::embedded::{Embedded, EmbeddedError, Running};
 use crate::store::{Settings, Store};
 use crate::token::Verifier;
-use crate::transport::{self, Port, Server, State};
+use crate::transport::{self, Port, Rate, Server, State};
 
 /// Shown to clients and in `info`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " Rollcall");
@@ -151,7 +151,8 @@ fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -
         started: Instant::now(),
     };
     let api = Arc::new(Api { config, hub, store, node });
-    State { context, api, stop, sessions: TaskTracker::new() }
+    let rate = Arc::new(Rate::new(context.config.client.connection_rate_limit));
+    State { context, api, stop, sessions: TaskTracker::new(), rate }
 }
 
 async fn within(limit: Duration, work: impl Future<Output = ()>) {

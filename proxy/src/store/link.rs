@@ -10,7 +10,7 @@ use fred::types::config::{
     UnresponsiveConfig,
 };
 
-use super::Settings;
+use super::{Settings, Store};
 use crate::config::RedisAddress;
 
 /// How long to wait between two tries to connect.
@@ -19,6 +19,9 @@ const RECONNECT_DELAY_MS: u32 = 150;
 const COMMANDS: usize = 65_536;
 /// Events that may wait between fred and us; falling further behind re-checks every channel.
 const EVENTS: usize = 65_536;
+
+/// How often each connection is asked whether it lives.
+const PING: Duration = Duration::from_secs(1);
 
 /// The connections; each fails and reconnects on its own.
 #[derive(Debug)]
@@ -49,6 +52,22 @@ impl Links {
             // The handle resolves when the client quits, which it does with the process.
             drop(client.connect());
         }
+    }
+}
+
+/// Pings the connections that may be silent for long, so that one whose other end is gone without a
+/// word is noticed: fred makes a connection anew that does not answer in time. The keepalive
+/// connection has its renewals.
+pub(super) async fn heartbeat(store: Store) {
+    let links = &store.inner.links;
+    let ping = async |client: &Client| {
+        if let Err(error) = client.ping::<()>(None).await {
+            tracing::debug!(error = error.details(), "a connection to redis does not answer");
+        }
+    };
+    loop {
+        tokio::time::sleep(PING).await;
+        tokio::join!(ping(&links.commands), ping(&links.events));
     }
 }
 

@@ -103,12 +103,18 @@ impl Store {
         tokio::spawn(lease::keep(store.clone(), events.clone()));
         tokio::spawn(events::pump(store.clone(), events));
         tokio::spawn(doubts::resolve(store.clone()));
+        tokio::spawn(link::heartbeat(store.clone()));
         (store, receiver)
     }
 
     /// The health as it changes.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.inner.health.subscribe()
+    }
+
+    /// The number of our database: a roster of the same name in another one is not ours.
+    pub fn db(&self) -> u32 {
+        u32::from(self.inner.settings.db)
     }
 
     /// Lets go of everything that is held, at a graceful stop.
@@ -120,4 +126,3 @@ impl Store {
         self.inner.holdings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-

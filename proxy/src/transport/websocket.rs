@@ -46,8 +46,8 @@ pub(super) async fn handle(
     let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &state).await else {
         return plain(StatusCode::BAD_REQUEST, "Bad Request\n");
     };
-    let over_limit = config.client.connection_limit;
-    if over_limit > 0 && state.sessions.len() >= over_limit {
+    let most = config.client.connection_limit;
+    if (most > 0 && state.sessions.len() >= most) || !state.rate.allows() {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable\n");
     }
     let (context, stop, sessions) = (state.context, state.stop, state.sessions);
