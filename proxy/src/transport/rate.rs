@@ -50,8 +50,8 @@ mod tests {
         let first: Vec<bool> = (0..5).map(|_| allowed(0)).collect();
         assert_eq!(first, [true, true, true, false, false]);
         assert!(!allowed(300));
-        assert!(allowed(700));
-        assert!(!allowed(700));
+        assert!(allowed(600));
+        assert!(!allowed(600));
         let later: Vec<bool> = (0..5).map(|_| allowed(10_000)).collect();
         assert_eq!(later, [true, true, true, false, false]);
         assert!((0..100).all(|_| Rate::new(0).allows_at(start)));
