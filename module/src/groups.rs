@@ -28,6 +28,7 @@ pub(crate) struct Groups<K> {
     /// Freed groups, chained through `head`.
     free: u32,
     /// Only when there are many.
+    #[expect(clippy::box_collection, reason = "most values have none: 8 bytes instead of 24")]
     by_key: Option<Box<BTreeMap<K, u32>>>,
 }
 

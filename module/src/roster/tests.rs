@@ -195,7 +195,9 @@ proptest! {
     #[test]
     fn whoever_stays_is_scanned_exactly_once(before in steps(), during in steps(), of_user: bool) {
         let (mut roster, mut model, mut world) = (Roster::new(), Vec::new(), Outside::default());
-        before.iter().for_each(|one| step(&mut roster, &mut model, &mut world, one));
+        for one in &before {
+            step(&mut roster, &mut model, &mut world, one);
+        }
         let mut stayed: Vec<_> = model.iter().map(|p| (p.client.clone(), p.user.clone())).collect();
         let (mut cursor, mut seen) = (Cursor::Start, Vec::new());
         let mut during = during.iter();
@@ -227,7 +229,9 @@ proptest! {
     #[test]
     fn stored_entries_make_an_equal_roster(steps in steps()) {
         let (mut roster, mut model, mut world) = (Roster::new(), Vec::new(), Outside::default());
-        steps.iter().for_each(|one| step(&mut roster, &mut model, &mut world, one));
+        for one in &steps {
+            step(&mut roster, &mut model, &mut world, one);
+        }
         let leases = Leases::new();
         let (mut copy, mut other) = (Roster::new(), Outside::default());
         roster.for_each_stored(&leases, |bytes| {
