@@ -99,6 +99,7 @@ impl Store {
                 settings,
             }),
         };
+        tokio::spawn(link::watch(store.clone()));
         store.inner.links.connect();
         tokio::spawn(lease::keep(store.clone(), events.clone()));
         tokio::spawn(events::pump(store.clone(), events));
