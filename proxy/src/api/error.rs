@@ -47,9 +47,10 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         // Handled here: the caller learns no more than that. That Redis is away is logged once.
-        match error {
-            StoreError::Away(_) => tracing::debug!(%error, "an api call failed"),
-            _ => tracing::warn!(%error, "an api call failed"),
+        if matches!(error, StoreError::Away(_)) {
+            tracing::debug!(%error, "an api call failed");
+        } else {
+            tracing::warn!(%error, "an api call failed");
         }
         Self::Internal
     }

@@ -76,11 +76,8 @@ impl Links {
 /// fred tries again by itself, but for errors it thinks are for ever; those an operator may mend.
 async fn stay_connected(client: Client) {
     loop {
-        match client.connect().await {
-            Ok(Err(error)) => {
-                tracing::debug!(error = error.details(), "a connection to redis ended");
-            }
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(error)) = client.connect().await {
+            tracing::debug!(error = error.details(), "a connection to redis ended");
         }
         tokio::time::sleep(PING).await;
     }
