@@ -171,8 +171,8 @@ impl Leases {
     }
 
     /// Live leases by node, with what is left of their time.
-    pub(crate) fn list(&self) -> Vec<(LeaseId, &Lease, u64)> {
-        let now = self.clock.now;
+    pub(crate) fn list(&self, monotonic_ms: u64) -> Vec<(LeaseId, &Lease, u64)> {
+        let now = self.clock.reading(monotonic_ms);
         let mut list: Vec<_> = self
             .all
             .iter()

@@ -17,6 +17,8 @@ pub(super) struct Record {
     pub(super) hold: GroupLinks,
 }
 
+const _: () = assert!(size_of::<Record>() == 40, "the memory budget counts on it");
+
 #[derive(Debug)]
 pub(super) struct Records {
     pub(super) slots: SegVec<Record>,

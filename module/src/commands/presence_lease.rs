@@ -151,7 +151,7 @@ impl Command for List {
     fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
         args.finish()?;
         cell::with(|state| {
-            let list = state.leases.list();
+            let list = state.leases.list(clock::monotonic_ms());
             ctx.reply_array(list.len());
             for (id, lease, left) in list {
                 let (entries, users) = state.held(id);
