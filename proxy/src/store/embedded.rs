@@ -23,6 +23,9 @@ const LONGEST_RESTART: Duration = Duration::from_secs(5);
 /// Who lived so long did not end at once.
 const LIVED: Duration = Duration::from_secs(5);
 
+/// What the names of private folders start with.
+const FOLDER: &str = "rollcall-redis-";
+
 /// How to run it.
 #[derive(Debug, Clone)]
 pub struct Embedded {
@@ -72,8 +75,8 @@ impl Embedded {
         if let Some(dir) = &self.dir {
             fs::create_dir_all(dir).map_err(|error| EmbeddedError::Dir(dir.clone(), error))?;
         }
-        let private =
-            std::env::temp_dir().join(format!("rollcall-{}", uuid::Uuid::new_v4().simple()));
+        remove_left_behind(&std::env::temp_dir());
+        let private = std::env::temp_dir().join(private_name());
         DirBuilder::new()
             .mode(0o700)
             .create(&private)
@@ -115,6 +118,30 @@ impl Embedded {
         option("dir", dir.into());
         option("logfile", private.join("redis.log").into());
         arguments
+    }
+}
+
+/// A name nobody can guess, which says whose folder it is.
+fn private_name() -> String {
+    format!("{FOLDER}{}-{}", std::process::id(), uuid::Uuid::new_v4().simple())
+}
+
+/// Removes the folders of servers that were killed and could not do so themselves.
+fn remove_left_behind(temp: &Path) {
+    for entry in fs::read_dir(temp).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(FOLDER))
+            .and_then(|rest| rest.split_once('-'))
+            .and_then(|(pid, _)| pid.parse::<u32>().ok());
+        // Another user's folder is not ours to remove, and cannot be.
+        if let Some(pid) = pid
+            && !Path::new("/proc").join(pid.to_string()).exists()
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            tracing::debug!(%error, "a folder was left where it is");
+        }
     }
 }
 
@@ -218,4 +245,31 @@ pub fn become_redis(arguments: &[OsString]) -> io::Error {
         return io::Error::other("the server is gone");
     }
     std::process::Command::new(program).args(rest).exec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_of_servers_that_are_gone_are_removed() {
+        let temp = std::env::temp_dir().join(format!("embedded-test-{}", uuid::Uuid::new_v4()));
+        let gone = temp.join(format!("{FOLDER}4194305-a"));
+        let ours = temp.join(private_name());
+        let other = temp.join("rollcall-notes");
+        for dir in [&gone, &ours, &other] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        remove_left_behind(&temp);
+        assert_eq!([&gone, &ours, &other].map(|dir| dir.exists()), [false, true, true]);
+        fs::remove_dir_all(&temp).unwrap();
+    }
+
+    #[test]
+    fn programs_are_found_as_paths_and_by_name() {
+        assert!(is_program(Path::new("sh")));
+        assert!(is_program(Path::new("/bin/sh")));
+        assert!(!is_program(Path::new("no-such-program-anywhere")));
+        assert!(!is_program(Path::new("/bin/no-such-program")));
+    }
 }
