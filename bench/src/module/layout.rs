@@ -56,6 +56,11 @@ impl Layout {
         ])
     }
 
+    /// A lease is renewed, in the module's case.
+    pub(super) fn keep(out: &mut Vec<u8>) {
+        request(out, &["PRESENCE.LEASE", "KEEP", NODE, "PX", &(TTL_S * 1000).to_string()]);
+    }
+
     /// The command that carries the verb.
     pub(super) fn command(&self, verb: Verb) -> &'static str {
         match (&self.kind, verb) {

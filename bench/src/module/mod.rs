@@ -33,7 +33,7 @@ struct Scale {
 
 impl Scale {
     const FULL: Self =
-        Self { channel: 100_000, channels: 100_000, calls: 100_000, heavy_calls: 4, rounds: 5 };
+        Self { channel: 100_000, channels: 100_000, calls: 100_000, heavy_calls: 2, rounds: 5 };
     const QUICK: Self =
         Self { channel: 10_000, channels: 10_000, calls: 10_000, heavy_calls: 2, rounds: 3 };
 }

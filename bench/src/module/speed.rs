@@ -22,6 +22,9 @@ const ELSEWHERE: usize = 10_000_000;
 /// an order that is not the one in which they came.
 const STRIDE: usize = 7919;
 
+/// Refreshes in a second that keep a million members alive, each due every 27 seconds.
+const REFRESHES: f64 = 1_000_000.0 / 27.0;
+
 /// A place to join, and who is there already.
 struct Place {
     name: String,
@@ -62,6 +65,7 @@ pub(super) fn rows(server: &Server, scale: Scale) -> io::Result<Vec<Row>> {
     bench.fill(0..scale.channel, |_| ROOM.to_owned())?;
     bench.fill(0..10, |_| TEN.to_owned())?;
     let mut rows = bench.join_and_leave(&room)?;
+    rows.extend(bench.stay()?);
     rows.extend(bench.counts()?);
     rows.extend(bench.ten()?);
     rows.extend(bench.whole_room()?);
@@ -120,16 +124,46 @@ impl Bench<'_> {
         Ok(rows)
     }
 
+    /// Clients that are there are added again, which is how the scripts keep them alive. The module
+    /// renews one lease a second instead.
+    fn stay(&mut self) -> io::Result<Vec<Row>> {
+        let scale = self.scale;
+        let again = self.compare(
+            |layout, n, out| layout.join(out, ROOM, &Member::number(scatter(n, scale.channel))),
+            Verb::Join,
+            None,
+            [scale.calls; 4],
+        )?;
+        let Self { redis, pipeline, .. } = self;
+        let calls = scale.calls / 10;
+        let [keep] = interleave(scale.rounds, 1, |_| {
+            let work = || pipeline.run(calls, |_, out| Layout::keep(out));
+            Ok([measure(redis, "PRESENCE.LEASE|KEEP", calls, work)?])
+        })?[0];
+
+        let name = format!("added again, one channel of {}", count(scale.channel));
+        let mut rows = two_rows(&name, &again, None);
+        rows.push(Row {
+            what: "1,000,000 members staying, by the calls above: µs a second".to_owned(),
+            module: Some(keep.thread),
+            user_map: Some(again[1].thread * REFRESHES),
+            no_user_map: Some(again[2].thread * REFRESHES),
+            plain: None,
+            budget: Some(Budget::at_most(2000.0)),
+        });
+        Ok(rows)
+    }
+
     fn counts(&mut self) -> io::Result<Vec<Row>> {
         let scale = self.scale;
         let mut value = Vec::new();
         request(&mut value, &["SET", "plain", &"x".repeat(96)]);
         self.pipeline.run(1, |_, out| out.extend_from_slice(&value))?;
 
-        let costs = self.reads(
-            |layout, out| layout.counts(out, ROOM),
+        let costs = self.compare(
+            |layout, _, out| layout.counts(out, ROOM),
             Verb::Counts,
-            ["get", "GET", "plain"],
+            Some(["get", "GET", "plain"]),
             // Without the user map the whole channel is read.
             [scale.calls, scale.calls, scale.heavy_calls, scale.calls],
         )?;
@@ -140,10 +174,10 @@ impl Bench<'_> {
 
     fn ten(&mut self) -> io::Result<Vec<Row>> {
         let entries = self.layouts[1].keys(TEN)[0].clone();
-        let costs = self.reads(
-            |layout, out| layout.everyone(out, TEN),
+        let costs = self.compare(
+            |layout, _, out| layout.everyone(out, TEN),
             Verb::Everyone,
-            ["hgetall", "HGETALL", &entries],
+            Some(["hgetall", "HGETALL", &entries]),
             [self.scale.calls; 4],
         )?;
         let rows =
@@ -169,37 +203,38 @@ impl Bench<'_> {
     fn whole_room(&mut self) -> io::Result<Vec<Row>> {
         let scale = self.scale;
         let entries = self.layouts[1].keys(ROOM)[0].clone();
-        let costs = self.reads(
-            |layout, out| layout.everyone(out, ROOM),
+        let costs = self.compare(
+            |layout, _, out| layout.everyone(out, ROOM),
             Verb::Everyone,
-            ["hgetall", "HGETALL", &entries],
+            Some(["hgetall", "HGETALL", &entries]),
             [scale.heavy_calls; 4],
         )?;
         let name = format!("everyone in a channel of {}, JSON", count(scale.channel));
         Ok(with_plain(two_rows(&name, &costs, None), "HGETALL", &costs))
     }
 
-    /// A read in all layouts and a plain command (its name in `INFO`, itself, its key), each so
-    /// many times.
-    fn reads(
+    /// A request in all layouts and a plain command (its name in `INFO`, itself, its key), each so
+    /// many times. `encode` gets the number of the call.
+    fn compare(
         &mut self,
-        encode: impl Fn(&Layout, &mut Vec<u8>),
+        encode: impl Fn(&Layout, usize, &mut Vec<u8>),
         verb: Verb,
-        plain: [&str; 3],
+        plain: Option<[&str; 3]>,
         calls: [usize; Layout::COUNT + 1],
     ) -> io::Result<Vec<Cost>> {
         let Self { layouts, redis, pipeline, server, scale } = self;
-        let [plain_stat, plain @ ..] = plain;
-        let costs = interleave(scale.rounds, calls.len(), |case| {
+        let [plain_stat, plain_request @ ..] = plain.unwrap_or_default();
+        let cases = Layout::COUNT + usize::from(plain.is_some());
+        let costs = interleave(scale.rounds, cases, |case| {
             let (layout, calls) = (layouts.get(case), calls[case]);
             let command = layout.map_or(plain_stat, |layout| layout.command(verb));
             // A reply of many megabytes leaves a large buffer behind: a connection of its own.
             let mut single = Pipeline::open(server)?;
             let pipeline = if calls == scale.heavy_calls { &mut single } else { &mut *pipeline };
             let work = || {
-                pipeline.run(calls, |_, out| match layout {
-                    Some(layout) => encode(layout, out),
-                    None => request(out, &plain),
+                pipeline.run(calls, |n, out| match layout {
+                    Some(layout) => encode(layout, n, out),
+                    None => request(out, &plain_request),
                 })
             };
             Ok([measure(redis, command, calls, work)?])

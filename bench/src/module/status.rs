@@ -35,7 +35,7 @@ pub(super) fn rows(server: &Server, scale: Scale) -> io::Result<Vec<Row>> {
     hashes(users, &mut |count, encode| pipeline.run(count, encode))?;
 
     // Other users in each call, all of them known.
-    let calls = scale.calls / 100;
+    let calls = scale.calls / 200;
     let costs = interleave(scale.rounds, 2, |case| {
         let command = ["USERSTATUS.GET", "evalsha"][case];
         let work = || {
