@@ -43,7 +43,7 @@ impl Layout {
     /// All of them on one server: the module, the scripts with the user map, the scripts without.
     /// Their keys differ, their sizes do not.
     pub(super) fn all(redis: &mut Connection) -> io::Result<[Self; Self::COUNT]> {
-        redis.call(&["PRESENCE.LEASE", "KEEP", NODE, "PX", &(TTL_S * 1000).to_string()])?;
+        Self::keep(redis)?;
         let now = seconds(redis)?;
         let mut scripts = |user_map, prefix| {
             let scripts = Scripts::load(redis, user_map)?;
@@ -56,9 +56,10 @@ impl Layout {
         ])
     }
 
-    /// A lease is renewed, in the module's case.
-    pub(super) fn keep(out: &mut Vec<u8>) {
-        request(out, &["PRESENCE.LEASE", "KEEP", NODE, "PX", &(TTL_S * 1000).to_string()]);
+    /// Renews the lease that holds the module's members.
+    pub(super) fn keep(redis: &mut Connection) -> io::Result<()> {
+        let px = (TTL_S * 1000).to_string();
+        redis.call(&["PRESENCE.LEASE", "KEEP", NODE, "PX", &px]).map(drop)
     }
 
     /// The command that carries the verb.

@@ -32,7 +32,7 @@ pub(super) fn rows(options: &Options, scale: Scale) -> io::Result<Vec<Row>> {
         rows.push(row(format!("memory per member, {}: B", shape.name()), beyond, budget));
     };
     let budget = Some(Budget::at_most(96.0));
-    for channels in [1, all / 1000, all / 100] {
+    for &channels in scale.shapes {
         let shape = Shape { channels, members: all / channels };
         plain(&shape, shape.bytes(options)?, budget);
     }

@@ -27,15 +27,29 @@ struct Scale {
     /// Calls of a command that reads a whole large channel.
     heavy_calls: usize,
     rounds: usize,
+    /// Into how many large channels the members are divided when their memory is measured.
+    shapes: &'static [usize],
 }
 
 // === impl Scale ===
 
 impl Scale {
-    const FULL: Self =
-        Self { channel: 100_000, channels: 100_000, calls: 100_000, heavy_calls: 2, rounds: 5 };
-    const QUICK: Self =
-        Self { channel: 10_000, channels: 10_000, calls: 10_000, heavy_calls: 2, rounds: 3 };
+    const FULL: Self = Self {
+        channel: 100_000,
+        channels: 100_000,
+        calls: 100_000,
+        heavy_calls: 2,
+        rounds: 5,
+        shapes: &[1, 100, 1000],
+    };
+    const QUICK: Self = Self {
+        channel: 10_000,
+        channels: 10_000,
+        calls: 10_000,
+        heavy_calls: 2,
+        rounds: 3,
+        shapes: &[1],
+    };
 }
 
 /// Measures everything and prints the table.

@@ -4,7 +4,7 @@ use std::io;
 
 use rollcall_wire::{Names, partition};
 
-use super::layout::NODE;
+use super::layout::{Layout, NODE};
 use super::member::{scatter, user};
 use super::memory::{float, growth};
 use super::meter::{interleave, measure};
@@ -80,7 +80,7 @@ pub(super) fn memory_rows(options: &Options, scale: Scale) -> io::Result<Vec<Row
     let mut bytes = [0.0; 2];
     for (released, bytes) in [true, false].into_iter().zip(&mut bytes) {
         *bytes = growth(options, |redis, fill| {
-            redis.call(&["PRESENCE.LEASE", "KEEP", NODE, "PX", "3600000"])?;
+            Layout::keep(redis)?;
             fill(users, &mut |n, out| touch(n, out))?;
             fill(users, &mut |n, out| held("USERSTATUS.ONLINE", n, out))?;
             if released {
