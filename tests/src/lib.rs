@@ -9,6 +9,7 @@
 pub mod client;
 pub mod config;
 pub mod http;
+pub mod listener;
 pub mod pattern;
 pub mod port;
 pub mod process;
@@ -22,6 +23,7 @@ pub mod wait;
 
 pub use client::{Client, Heard};
 pub use http::{Answer, Http};
+pub use listener::Listener;
 pub use redis::Redis;
 pub use resp::{Reply, Resp};
 pub use server::Server;

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// What placeholders stood for so far, such as `<A>` for a client id.
 #[derive(Debug, Default, Clone)]
 pub struct Names {
-    known: BTreeMap<String, String>,
+    known: BTreeMap<String, Value>,
 }
 
 /// Whether `text` is `pattern`, in which `<n>` stands for a number and `<*>` for anything.
@@ -31,18 +31,21 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 impl Names {
     /// Gives a name a meaning.
     pub fn set(&mut self, name: &str, meaning: &str) {
-        self.known.insert(format!("<{name}>"), meaning.to_owned());
+        self.known.insert(format!("<{name}>"), meaning.into());
     }
 
     /// What a name stands for.
-    pub fn get(&self, name: &str) -> &str {
+    pub fn get(&self, name: &str) -> &Value {
         let name = format!("<{name}>");
         self.known.get(&name).unwrap_or_else(|| panic!("{name} is not known yet"))
     }
 
-    /// Puts meanings in the place of names.
+    /// Puts meanings in the place of names; a quoted name that means a number loses its quotes.
     pub fn fill(&self, text: &str) -> String {
-        self.known.iter().fold(text.to_owned(), |text, (name, meaning)| text.replace(name, meaning))
+        self.known.iter().fold(text.to_owned(), |text, (name, meaning)| match meaning {
+            Value::String(meaning) => text.replace(name.as_str(), meaning),
+            meaning => text.replace(&format!("\"{name}\""), &meaning.to_string()),
+        })
     }
 
     /// Whether `actual` is the JSON value that `expected` describes. A string `"<X>"` that is not
@@ -57,8 +60,7 @@ impl Names {
     fn same(&mut self, expected: &Value, actual: &Value) -> bool {
         match (expected, actual) {
             (Value::String(name), Value::String(_) | Value::Number(_)) if is_name(name) => {
-                let meaning = actual.as_str().map_or_else(|| actual.to_string(), str::to_owned);
-                *self.known.entry(name.clone()).or_insert_with(|| meaning.clone()) == meaning
+                self.known.entry(name.clone()).or_insert_with(|| actual.clone()) == actual
             }
             (Value::Array(left), Value::Array(right)) => {
                 left.len() == right.len() && left.iter().zip(right).all(|(l, r)| self.same(l, r))

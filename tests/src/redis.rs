@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::listener::Listener;
 use crate::port;
 use crate::process::{Process, module_library};
 use crate::resp::Resp;
@@ -47,6 +48,7 @@ impl Redis {
     }
 
     /// A replica of this server that has caught up once.
+    #[must_use]
     pub fn replica(&self) -> Self {
         let replica = Self::with(&[
             "enable-debug-command yes",
@@ -66,10 +68,8 @@ impl Redis {
     }
 
     /// Listens to the events of a roster, on a connection of its own.
-    pub fn listener(&self, key: &str) -> Resp {
-        let mut listener = self.cli();
-        listener.listen(key);
-        listener
+    pub fn listener(&self, key: &str) -> Listener {
+        Listener::of(self.cli(), key)
     }
 
     /// The address by TCP, as the server's configuration takes it.

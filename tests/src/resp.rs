@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::pattern;
 use crate::wait::patience;
@@ -116,26 +115,6 @@ impl Resp {
         self.stream.get_mut().write_all(&bytes)
     }
 
-    /// Listens to the events of a roster.
-    pub fn listen(&mut self, key: &str) {
-        let reply = self.call(&["SSUBSCRIBE", key]);
-        assert_eq!(reply.to_string(), format!("[\"ssubscribe\", \"{key}\", 1]"));
-    }
-
-    /// The next event heard, as it was published.
-    pub fn event(&mut self) -> String {
-        let message = self.read().expect("an event comes").array();
-        assert_eq!(message[0].text(), "smessage");
-        message[2].text()
-    }
-
-    /// Whether nothing more was heard: what was published before this call has arrived by the time
-    /// the answer to a `PING` has.
-    pub fn hears_nothing(&mut self) {
-        let reply = self.call(&["PING"]);
-        assert_eq!(reply.to_string(), r#"["pong", ""]"#, "something was published");
-    }
-
     /// Runs a session written as one sees it in a terminal: lines that begin with `> ` are
     /// commands, the line after each is its whole reply, where `<n>` stands for any number and
     /// `<*>` for anything.
@@ -158,23 +137,16 @@ impl Resp {
         let (kind, rest) = line.split_at_checked(1).ok_or(io::ErrorKind::UnexpectedEof)?;
         let count = || rest.parse::<i64>().expect("a length is a number");
         Ok(match kind {
-            "+" => Reply::Status(rest.to_owned()),
+            "+" | "," | "#" => Reply::Status(rest.to_owned()),
             "-" => Reply::Error(rest.to_owned()),
             ":" => Reply::Number(count()),
-            "$" if count() < 0 => Reply::Nil,
+            "$" | "*" if count() < 0 => Reply::Nil,
             "$" | "=" => Reply::Bulk(self.bytes(count())?),
-            "*" if count() < 0 => Reply::Nil,
             "*" | "~" | ">" => self.items(count())?,
             "%" => self.items(2 * count())?,
             "_" => Reply::Nil,
-            "," | "#" => Reply::Status(rest.to_owned()),
             other => panic!("unknown reply type {other}"),
         })
-    }
-
-    /// How long a read may take.
-    pub fn set_timeout(&self, timeout: Duration) {
-        self.stream.get_ref().set_read_timeout(Some(timeout)).expect("the timeout is not zero");
     }
 
     fn items(&mut self, count: i64) -> io::Result<Reply> {
@@ -207,13 +179,12 @@ pub fn words(line: &str) -> Vec<String> {
     for c in line.chars() {
         match quote {
             Some(open) if c == open => quote = None,
-            Some(_) => word.get_or_insert_default().push(c),
             None if c == '\'' || c == '"' => {
                 quote = Some(c);
                 word.get_or_insert_default();
             }
             None if c.is_whitespace() => words.extend(word.take()),
-            None => word.get_or_insert_default().push(c),
+            _ => word.get_or_insert_default().push(c),
         }
     }
     words.extend(word);
