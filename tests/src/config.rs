@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::token::SECRET;
 
 /// The key of the server API in [`base`].
-pub const API_KEY: &str = "a key of these tests";
+pub const API_KEY: &str = "key-of-these-tests";
 
 /// What most tests want: namespaces that differ in one permission or feature each.
 pub fn base() -> Value {

@@ -5,7 +5,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, kill_process, test_kill_process};
+
+pub use rustix::process::Signal;
 
 use crate::wait::eventually;
 
@@ -65,7 +67,7 @@ impl Process {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(pid(self.id()), signal).expect("a child of ours can be signalled");
+        self::signal(self.id(), signal);
     }
 
     /// Waits for it to end by itself.
@@ -139,8 +141,13 @@ fn built(variable: &str, file: &str) -> PathBuf {
     path
 }
 
+/// Sends a signal to a process that the test did not start itself.
+pub fn signal(id: u32, signal: Signal) {
+    kill_process(pid(id), signal).expect("the process can be signalled");
+}
+
 /// The form of a process id that system calls take.
-pub fn pid(id: u32) -> Pid {
+fn pid(id: u32) -> Pid {
     let id = i32::try_from(id).expect("process ids are small");
     Pid::from_raw(id).expect("process ids are not 0")
 }

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::listener::Listener;
 use crate::port;
-use crate::process::{Process, module_library};
+use crate::process::{Process, Signal, module_library};
 use crate::resp::Resp;
 use crate::wait::eventually;
 

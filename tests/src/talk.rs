@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use crate::client::{Client, Heard};
 use crate::pattern::Names;
 use crate::server::Server;
@@ -38,14 +40,20 @@ impl<'a> Talk<'a> {
         self
     }
 
+    /// What a placeholder stands for.
+    pub fn meaning(&self, name: &str) -> &Value {
+        self.names.get(name)
+    }
+
     /// A client by its letter.
     pub fn client(&mut self, letter: &str) -> &mut Client {
         self.clients.entry(letter.to_owned()).or_insert_with(|| self.server.websocket())
     }
 
-    /// Takes a client out of the conversation.
-    pub fn take(&mut self, letter: &str) -> Client {
-        self.clients.remove(letter).unwrap_or_else(|| panic!("{letter} is not connected"))
+    /// A client's connection is cut without a word.
+    pub fn cuts(&mut self, letter: &str) -> &mut Self {
+        self.clients.remove(letter).unwrap_or_else(|| panic!("{letter} is not connected")).cut();
+        self
     }
 
     /// Holds a conversation: `A--> frame` and `A<-- line`, the letter left out for the only
