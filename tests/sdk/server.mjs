@@ -2,39 +2,17 @@
 
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-const SECRET = 'a secret of these tests';
-const API_KEY = 'key-of-these-tests';
+// Each namespace but `public` lacks one thing.
+const config = JSON.parse(await readFile(new URL('config.json', import.meta.url), 'utf8'));
+const API_KEY = config.http_api.key;
+const SECRET = config.client.token.hmac_secret_key;
 const PATIENCE_MS = 1000 * Number(process.env.ROLLCALL_TEST_PATIENCE ?? 15);
-
-// Channels as `public:…` are open, each other namespace lacks one thing.
-const open = {
-  presence: true,
-  join_leave: true,
-  force_push_join_leave: true,
-  allow_subscribe_for_client: true,
-  allow_presence_for_subscriber: true,
-};
-
-const config = (port) => ({
-  http_server: { address: '127.0.0.1', port },
-  http_api: { key: API_KEY },
-  client: { token: { hmac_secret_key: SECRET }, allowed_origins: ['*'] },
-  channel: {
-    namespaces: [
-      { ...open, name: 'public' },
-      { ...open, name: 'deny', allow_subscribe_for_client: false },
-      { ...open, name: 'secret', allow_presence_for_subscriber: false },
-      { ...open, name: 'nopresence', presence: false },
-    ],
-  },
-  user_status: { enabled: true },
-});
 
 /** Starts a server and waits until it is ready. */
 export async function startServer() {
@@ -44,7 +22,7 @@ export async function startServer() {
   const port = await freePort();
   const dir = await mkdtemp(join(tmpdir(), 'rollcall-sdk-'));
   const file = join(dir, 'config.json');
-  await writeFile(file, JSON.stringify(config(port)));
+  await writeFile(file, JSON.stringify({ ...config, http_server: { address: '127.0.0.1', port } }));
   const env = { ...process.env, ROLLCALL_ENGINE_EMBEDDED_MODULE: module };
   const log = [];
   // The kernel kills the server should this process be killed.
