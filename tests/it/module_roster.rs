@@ -200,6 +200,7 @@ fn bad_arguments_are_named_and_change_nothing() {
     let mut cli = redis.cli();
     let long = "x".repeat(256);
     let info = "x".repeat(64 * 1024 + 1);
+    let key = "x".repeat(1025);
     cli.session(&format!(
         "
         > PRESENCE.ADD room
@@ -232,7 +233,7 @@ fn bad_arguments_are_named_and_change_nothing() {
         !ERR <*>client<*>
         > PRESENCE.GET room ALL
         !ERR <*>
-        > PRESENCE.GET ''
+        > PRESENCE.GET {key}
         !ERR <*>key<*>
         > EXISTS room
         0

@@ -39,7 +39,11 @@ fn everyone_who_stays_is_returned_exactly_once() {
     fill(&mut cli, 0..1000);
     let mut next = 1000;
     let seen = scan(&mut cli, "COUNT 20", |cli| {
-        // The roster grows and shrinks under the scan: newcomers, and some of them go again.
+        // The roster grows and shrinks under the scan: newcomers, and some of them go again. They
+        // stop coming some day, or the scan would follow them for ever.
+        if next > 2500 {
+            return;
+        }
         fill(cli, next..next + 60);
         for n in next..next + 30 {
             cli.ask(&format!("PRESENCE.REM room c{n}"));
@@ -110,7 +114,7 @@ fn a_cursor_of_another_life_is_refused() {
     cli.session(&format!(
         "
         > PRESENCE.SCAN room nonsense
-        !BADCURSOR <*>
+        !ERR <*>cursor<*>
         > PRESENCE.SCAN room 12345
         !BADCURSOR <*>
         > PRESENCE.SCAN room {old} COUNT 0
