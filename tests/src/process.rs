@@ -90,8 +90,11 @@ impl Drop for Process {
         }
         if std::thread::panicking() {
             let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            let tail = lines[lines.len().saturating_sub(40)..].join("\n");
+            // What is worth reading is the end, or the beginning of a crash report.
+            let crash = log.find("BUG REPORT START").map(|start| &log[start..]);
+            let lines: Vec<&str> = crash.unwrap_or(&log).lines().collect();
+            let from = if crash.is_some() { 0 } else { lines.len().saturating_sub(40) };
+            let tail = lines[from..lines.len().min(from + 40)].join("\n");
             eprintln!("--- log of {} {} ---\n{tail}\n---", self.name, self.id());
         }
     }

@@ -51,7 +51,6 @@ impl Redis {
     pub fn replica(&self) -> Self {
         let replica = Self::with(&[
             "enable-debug-command yes",
-            "repl-diskless-sync-delay 0",
             &format!("replicaof 127.0.0.1 {}", self.port),
         ]);
         eventually("the replica is connected", || {
@@ -125,8 +124,15 @@ impl Redis {
         let socket = self.socket();
         let socket = socket.to_str().expect("temporary directories have plain names");
         let mut args = Vec::new();
-        let fixed =
-            [("port", port.as_str()), ("unixsocket", socket), ("bind", "127.0.0.1"), ("save", "")];
+        let fixed = [
+            ("port", port.as_str()),
+            ("unixsocket", socket),
+            ("bind", "127.0.0.1"),
+            ("save", ""),
+            ("repl-diskless-sync-delay", "0"),
+            // A crash is reported without minutes of testing memory.
+            ("crash-memcheck-enabled", "no"),
+        ];
         for (name, value) in fixed {
             args.extend([format!("--{name}"), value.to_owned()]);
         }
