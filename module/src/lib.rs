@@ -1,1 +1,26 @@
-//! Presence and user status as native Redis types.
+//! Presence and user status as native Redis types, with leases and events.
+//!
+//! The rules (`roster`, `book`, `lease`) are plain Rust; `native` binds them to the server;
+//! `commands` has one file per command.
+#![cfg_attr(test, expect(dead_code, reason = "tests leave the binding to the server unused"))]
+
+mod args;
+mod commands;
+mod error;
+mod groups;
+mod hash;
+mod lease;
+mod linear_hash;
+mod native;
+mod reaper;
+mod registry;
+mod roster;
+mod roster_key;
+mod segvec;
+mod spec;
+mod state;
+
+// Tests run without a server.
+#[cfg(not(test))]
+#[global_allocator]
+static ALLOCATOR: native::alloc::ServerAlloc = native::alloc::ServerAlloc;

@@ -16,3 +16,7 @@ pub const NAMES: usize = 10_000;
 pub const JSON_DEPTH: usize = 128;
 /// Longest page a `SCAN` returns, in members.
 pub const PAGE: usize = 10_000;
+/// Longest `EX`, in seconds; a `PX` of an entry is at most a thousand times that.
+pub const SECONDS: u64 = 315_360_000;
+/// Longest `PX` of a lease, in milliseconds.
+pub const LEASE_MS: u64 = 86_400_000;

@@ -15,6 +15,9 @@ pub mod info;
 pub mod names;
 pub mod partition;
 pub mod publication;
+pub mod replicated;
+pub mod stored;
+pub mod varint;
 pub mod words;
 
 mod base64;

@@ -1,0 +1,37 @@
+//! The commands, one file each, and the one list of them.
+
+mod presence_add;
+mod presence_apply;
+mod presence_get;
+mod presence_help;
+mod presence_lease;
+mod presence_lease_apply;
+mod presence_rem;
+mod presence_scan;
+mod presence_stats;
+mod reply;
+
+use crate::native::command::handler;
+use crate::spec::{Command, Entry};
+
+/// Every command; containers stand before their subcommands.
+pub(crate) fn all() -> Vec<Entry> {
+    vec![
+        entry::<presence_add::Add<'_>>(),
+        entry::<presence_rem::Rem<'_>>(),
+        entry::<presence_get::Get<'_>>(),
+        entry::<presence_scan::Scan<'_>>(),
+        entry::<presence_stats::Stats<'_>>(),
+        Entry { spec: presence_lease::CONTAINER, handler: None },
+        entry::<presence_lease::Keep<'_>>(),
+        entry::<presence_lease::Drop<'_>>(),
+        entry::<presence_lease::List>(),
+        entry::<presence_help::Help>(),
+        entry::<presence_apply::Apply<'_>>(),
+        entry::<presence_lease_apply::LeaseApply<'_>>(),
+    ]
+}
+
+fn entry<C: Command>() -> Entry {
+    Entry { spec: C::SPEC, handler: Some(handler::<C>) }
+}

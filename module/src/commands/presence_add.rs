@@ -1,0 +1,220 @@
+//! `PRESENCE.ADD key client user [CONNINFO x] [CHANINFO x] EX s | PX ms | LEASE node [NOTIFY [BACK]] [WITHSEQ]`
+//!
+//! A client joins, or its infos and holder change. Reply: 1 joined, 0 was there already.
+//! Replicated as the whole entry with absolute times.
+
+use rollcall_wire::{Info, caps};
+
+use crate::args::{Args, once, unknown};
+use crate::error::CommandError;
+use crate::native::cell;
+use crate::native::clock;
+use crate::native::context::Ctx;
+use crate::native::string::Str;
+use crate::roster::change::{self, Added};
+use crate::roster::{ClientId, Holder, Parts};
+use crate::roster_key::RosterKey;
+use crate::spec::{Access, Arg, Command, Keys, Spec};
+
+/// The arguments.
+#[derive(Debug)]
+pub(crate) struct Add<'a> {
+    key: &'a Str,
+    client: &'a str,
+    user: &'a str,
+    conn_info: &'a [u8],
+    chan_info: &'a [u8],
+    holder: Until<'a>,
+    notify: bool,
+    back: bool,
+    with_seq: bool,
+}
+
+/// The holder as it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until<'a> {
+    /// Milliseconds from now.
+    Ms(u64),
+    Lease(&'a str),
+}
+
+const HOLDERS: &[Arg] = &[
+    Arg::integer(c"seconds").after(c"EX"),
+    Arg::integer(c"milliseconds").after(c"PX"),
+    Arg::text(c"node").after(c"LEASE"),
+];
+
+const NOTIFY: &[Arg] = &[Arg::word(c"notify", c"NOTIFY"), Arg::word(c"back", c"BACK").optional()];
+
+impl Command for Add<'_> {
+    const SPEC: Spec = Spec {
+        name: c"PRESENCE.ADD",
+        parent: None,
+        flags: c"write deny-oom fast",
+        categories: c"write fast",
+        arity: -6,
+        keys: Keys::First(Access::Insert),
+        summary: c"Adds a client to a roster, or changes its infos and what it lives by.",
+        complexity: c"O(1)",
+        args: &[
+            Arg::key(),
+            Arg::text(c"client"),
+            Arg::text(c"user"),
+            Arg::text(c"conn-info").after(c"CONNINFO").optional(),
+            Arg::text(c"chan-info").after(c"CHANINFO").optional(),
+            Arg::one_of(c"holder", HOLDERS),
+            Arg::block(c"announce", NOTIFY).optional(),
+            Arg::word(c"withseq", c"WITHSEQ").optional(),
+        ],
+    };
+
+    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
+        Add::parse(args)?.run(ctx)
+    }
+}
+
+// === impl Add ===
+
+impl<'a> Add<'a> {
+    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+        let key = args.key()?;
+        let client = args.id("client", caps::CLIENT)?;
+        let user = args.user_or_empty()?;
+        let (mut conn_info, mut chan_info, mut holder) = (None, None, None);
+        let (mut notify, mut back, mut with_seq) = (None, None, None);
+        while let Some(word) = args.next() {
+            if word.is_word("CONNINFO") {
+                once(&mut conn_info, args.info("CONNINFO")?, word)?;
+            } else if word.is_word("CHANINFO") {
+                once(&mut chan_info, args.info("CHANINFO")?, word)?;
+            } else if let Some(until) = Until::parse(word, &mut args)? {
+                if holder.replace(until).is_some() {
+                    return Err(one_holder());
+                }
+            } else if word.is_word("NOTIFY") {
+                once(&mut notify, (), word)?;
+            } else if word.is_word("BACK") {
+                once(&mut back, (), word)?;
+            } else if word.is_word("WITHSEQ") {
+                once(&mut with_seq, (), word)?;
+            } else {
+                return Err(unknown(word));
+            }
+        }
+        if back.is_some() && notify.is_none() {
+            return Err(CommandError::bad("BACK needs NOTIFY"));
+        }
+        Ok(Self {
+            key,
+            client,
+            user,
+            conn_info: conn_info.unwrap_or_default(),
+            chan_info: chan_info.unwrap_or_default(),
+            holder: holder.ok_or_else(one_holder)?,
+            notify: notify.is_some(),
+            back: back.is_some(),
+            with_seq: with_seq.is_some(),
+        })
+    }
+
+    fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
+        let mut key = RosterKey::open(ctx, self.key)?;
+        let add = change::Add {
+            parts: Parts {
+                client: ClientId::new(self.client),
+                user: self.user,
+                conn_info: Info::classify(self.conn_info),
+                chan_info: Info::classify(self.chan_info),
+                announced: self.notify,
+            },
+            holder: self.holder.resolve()?,
+            back: self.back,
+        };
+        let mut record = Vec::new();
+        let done = key.change_or_create(|roster, acting| {
+            let added = change::add(roster, &add, acting);
+            if added.changed
+                && let Some(slot) = roster.find(add.parts.client)
+            {
+                roster.push_stored(slot, acting.leases(), &mut record);
+            }
+            (added, roster.seq)
+        });
+        let (added, seq) = done.unwrap_or((Added { joined: false, changed: false }, 0));
+        if added.changed {
+            ctx.replicate_put(self.key, seq, &record);
+        }
+        if self.with_seq {
+            ctx.reply_array(2);
+            ctx.reply_number(seq);
+        }
+        ctx.reply_number(u64::from(added.joined));
+        Ok(())
+    }
+}
+
+fn one_holder() -> CommandError {
+    CommandError::bad("exactly one of EX seconds, PX milliseconds and LEASE node is needed")
+}
+
+// === impl Until ===
+
+impl<'a> Until<'a> {
+    fn parse(word: &Str, args: &mut Args<'a>) -> Result<Option<Self>, CommandError> {
+        if word.is_word("EX") {
+            let seconds = args.number("EX", " of seconds", caps::SECONDS)?;
+            return Ok(Some(Self::Ms(seconds * 1000)));
+        }
+        if word.is_word("PX") {
+            let ms = args.number("PX", " of milliseconds", caps::SECONDS * 1000)?;
+            return Ok(Some(Self::Ms(ms)));
+        }
+        if word.is_word("LEASE") {
+            if args.is_empty() {
+                return Err(CommandError::bad("LEASE needs a value"));
+            }
+            return Ok(Some(Self::Lease(args.id("node", caps::NODE)?)));
+        }
+        Ok(None)
+    }
+
+    fn resolve(self) -> Result<Holder, CommandError> {
+        match self {
+            Self::Ms(ms) => Ok(Holder::deadline(clock::wall_ms() + ms)),
+            Self::Lease(node) => cell::with(|state| state.leases.of_node(node))
+                .map(Holder::Lease)
+                .ok_or_else(|| CommandError::NoLease(node.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> String {
+        let words: Vec<Str> = line.split(' ').map(Str::from).collect();
+        match Add::parse(Args::new(&words)) {
+            Ok(add) => format!("{:?} notify={} back={}", add.holder, add.notify, add.back),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn options_come_in_any_order_and_errors_name_them() {
+        let check = |line: &str, expected: &str| assert_eq!(parsed(line), expected, "{line}");
+        check("k c u ex 5 notify back", "Ms(5000) notify=true back=true");
+        check("k c u NOTIFY conninfo x LEASE n", "Lease(\"n\") notify=true back=false");
+        check("k c  PX 1", "Ms(1) notify=false back=false");
+        check("k c u EX 0", "ERR EX must be a positive integer of seconds");
+        check("k c u PX -1", "ERR PX must be a positive integer of milliseconds");
+        check("k c u EX", "ERR EX needs a value");
+        check("k c u EX 5 BACK", "ERR BACK needs NOTIFY");
+        check("k c u EX 5 FOO", "ERR unknown or repeated option 'FOO'");
+        check("k c u EX 5 WITHSEQ WITHSEQ", "ERR unknown or repeated option 'WITHSEQ'");
+        check("k  u EX 5", "ERR client must not be empty");
+        let needed = "ERR exactly one of EX seconds, PX milliseconds and LEASE node is needed";
+        check("k c u NOTIFY", needed);
+        check("k c u EX 5 LEASE n", needed);
+    }
+}

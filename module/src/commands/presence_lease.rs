@@ -1,0 +1,163 @@
+//! `PRESENCE.LEASE KEEP node PX ms | DROP node | LIST`
+//!
+//! A node's word that it lives. `KEEP` replies `[epoch, fresh, entries, users]`, `DROP` 1 or 0,
+//! `LIST` per lease `[node, px, left_ms, entries, users]`.
+
+use rollcall_wire::caps;
+
+use crate::args::Args;
+use crate::error::CommandError;
+use crate::native::context::Ctx;
+use crate::native::{cell, clock, hooks};
+use crate::spec::{Arg, Command, Keys, Spec};
+use crate::state::LeaseNews;
+
+const NAME: &std::ffi::CStr = c"PRESENCE.LEASE";
+
+/// What the subcommands have in common.
+pub(crate) const CONTAINER: Spec = Spec {
+    name: NAME,
+    parent: None,
+    flags: c"",
+    categories: c"",
+    arity: -2,
+    keys: Keys::None,
+    summary: c"A container for the commands of leases.",
+    complexity: c"Depends on subcommand.",
+    args: &[],
+};
+
+/// `KEEP`: renews a lease or begins one. Neither a write nor refused when memory is full: what
+/// stops writes must not end leases.
+#[derive(Debug)]
+pub(crate) struct Keep<'a> {
+    node: &'a str,
+    px: u64,
+}
+
+/// `DROP`: ends a lease at once; its entries leave in slices.
+#[derive(Debug)]
+pub(crate) struct Drop<'a> {
+    node: &'a str,
+}
+
+/// `LIST`: all leases.
+#[derive(Debug)]
+pub(crate) struct List;
+
+// === impl Keep ===
+
+impl Command for Keep<'_> {
+    const SPEC: Spec = Spec {
+        name: c"KEEP",
+        parent: Some(NAME),
+        flags: c"fast",
+        categories: c"fast",
+        arity: 5,
+        keys: Keys::None,
+        summary: c"Renews a node's lease, or begins one.",
+        complexity: c"O(1)",
+        args: &[Arg::text(c"node"), Arg::integer(c"milliseconds").after(c"PX")],
+    };
+
+    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
+        Keep::parse(args)?.run(ctx)
+    }
+}
+
+impl<'a> Keep<'a> {
+    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+        let node = args.id("node", caps::NODE)?;
+        let word = args.required()?;
+        if !word.is_word("PX") {
+            return Err(CommandError::bad("PX milliseconds expected after the node"));
+        }
+        let px = args.number("PX", " of milliseconds", caps::LEASE_MS)?;
+        args.finish()?;
+        Ok(Self { node, px })
+    }
+
+    fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
+        if !ctx.is_master() {
+            return Err(CommandError::ReadOnly);
+        }
+        let reply = cell::with(|state| {
+            let kept = state.leases.keep(self.node, self.px);
+            if kept.changed {
+                state.untold.push(LeaseNews::Set { node: self.node.into(), px: self.px });
+            }
+            let (entries, users) = state.held(kept.lease);
+            [state.epoch, u64::from(kept.fresh), entries, users]
+        });
+        hooks::tell_leases(ctx);
+        ctx.reply_array(reply.len());
+        reply.into_iter().for_each(|number| ctx.reply_number(number));
+        Ok(())
+    }
+}
+
+// === impl Drop ===
+
+impl Command for Drop<'_> {
+    const SPEC: Spec = Spec {
+        name: c"DROP",
+        parent: Some(NAME),
+        flags: c"write fast",
+        categories: c"write fast",
+        arity: 3,
+        keys: Keys::None,
+        summary: c"Ends a node's lease; what it held leaves in slices.",
+        complexity: c"O(1)",
+        args: &[Arg::text(c"node")],
+    };
+
+    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
+        Drop::parse(args)?.run(ctx)
+    }
+}
+
+impl<'a> Drop<'a> {
+    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+        let node = args.id("node", caps::NODE)?;
+        args.finish()?;
+        Ok(Self { node })
+    }
+
+    fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
+        let ended = cell::with(|state| state.end_lease(self.node, clock::wall_s()));
+        hooks::tell_leases(ctx);
+        ctx.reply_number(u64::from(ended));
+        Ok(())
+    }
+}
+
+// === impl List ===
+
+impl Command for List {
+    const SPEC: Spec = Spec {
+        name: c"LIST",
+        parent: Some(NAME),
+        flags: c"readonly",
+        categories: c"read",
+        arity: 2,
+        keys: Keys::None,
+        summary: c"Returns all leases with what they hold.",
+        complexity: c"O(N) where N is the number of leases.",
+        args: &[],
+    };
+
+    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
+        args.finish()?;
+        cell::with(|state| {
+            let list = state.leases.list();
+            ctx.reply_array(list.len());
+            for (id, lease, left) in list {
+                let (entries, users) = state.held(id);
+                ctx.reply_array(5);
+                ctx.reply_bytes(lease.node().as_bytes());
+                [lease.px(), left, entries, users].into_iter().for_each(|n| ctx.reply_number(n));
+            }
+        });
+        Ok(())
+    }
+}

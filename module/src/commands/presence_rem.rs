@@ -1,0 +1,73 @@
+//! `PRESENCE.REM key client [client ...]`
+//!
+//! Clients leave a roster. Reply: how many left. Replicated as the list of those that went.
+
+use rollcall_wire::caps;
+
+use crate::args::Args;
+use crate::error::CommandError;
+use crate::native::context::Ctx;
+use crate::native::string::Str;
+use crate::roster::ClientId;
+use crate::roster::change::{Removed, remove};
+use crate::roster_key::RosterKey;
+use crate::spec::{Access, Arg, Command, Keys, Spec};
+
+/// The arguments.
+#[derive(Debug)]
+pub(crate) struct Rem<'a> {
+    key: &'a Str,
+    clients: Vec<&'a str>,
+}
+
+impl Command for Rem<'_> {
+    const SPEC: Spec = Spec {
+        name: c"PRESENCE.REM",
+        parent: None,
+        flags: c"write fast",
+        categories: c"write fast",
+        arity: -3,
+        keys: Keys::First(Access::Delete),
+        summary: c"Removes clients from a roster.",
+        complexity: c"O(N) where N is the number of clients named.",
+        args: &[Arg::key(), Arg::text(c"client").multiple()],
+    };
+
+    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
+        Rem::parse(args)?.run(ctx)
+    }
+}
+
+// === impl Rem ===
+
+impl<'a> Rem<'a> {
+    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+        let key = args.key()?;
+        let clients = args.names("clients")?.ids("client", caps::CLIENT)?;
+        Ok(Self { key, clients })
+    }
+
+    fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
+        let mut key = RosterKey::open(ctx, self.key)?;
+        let (mut gone, mut left, mut seq) = (Vec::new(), 0, 0);
+        // One change per client: its event is published before the next is rendered.
+        for client in &self.clients {
+            let removed = key.change(|roster, acting| {
+                let removed = remove(roster, ClientId::new(client), acting);
+                (removed, roster.seq)
+            });
+            let Some((removed, now)) = removed else { break };
+            seq = now;
+            if removed != Removed::Absent {
+                gone.push(*client);
+            }
+            left += u64::from(removed == Removed::Left);
+        }
+        if !gone.is_empty() {
+            ctx.replicate_cut(self.key, seq, &gone);
+            key.delete_if_empty();
+        }
+        ctx.reply_number(left);
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! What the server tells us unasked: timer, cron, flushes, loads, changed roles, changed keys.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use redis_module::raw;
+
+use super::context::{Ctx, OwnStr, avoid_replica_traffic};
+use super::key::Key;
+use super::string::Str;
+use super::{cell, clock, config, guarded};
+use crate::reaper;
+use crate::registry::KeyId;
+use crate::roster::Roster;
+use crate::roster_key::{RosterKey, attach};
+use crate::state::LeaseNews;
+use rollcall_wire::Event;
+
+/// Milliseconds between two visits of the timer.
+const PERIOD: i64 = 50;
+/// The same when work is left.
+const PERIOD_BUSY: i64 = 1;
+/// The cron event steps in when the timer is later than this, in milliseconds.
+const TIMER_LATE: u64 = 250;
+
+/// Subscribes to everything, and starts the timer.
+pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
+    let events: [(u64, raw::RedisModuleEventCallback); 5] = [
+        (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
+        (raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
+        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(on_role)),
+        (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
+        (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron)),
+    ];
+    let keys = raw::REDISMODULE_NOTIFY_GENERIC | raw::REDISMODULE_NOTIFY_LOADED;
+    // SAFETY: called during load with the server's context; the callbacks are static.
+    unsafe {
+        for (id, callback) in events {
+            let event = raw::RedisModuleEvent { id, dataver: 1 };
+            if api!(RedisModule_SubscribeToServerEvent(ctx, event, callback)) != 0 {
+                return false;
+            }
+        }
+        if api!(RedisModule_SubscribeToKeyspaceEvents(ctx, keys, Some(on_key))) != 0 {
+            return false;
+        }
+        api!(RedisModule_CreateTimer(ctx, PERIOD, Some(on_timer), std::ptr::null_mut()));
+    }
+    true
+}
+
+// === timer ===
+
+unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
+    let busy = guarded(true, || visit(&Ctx::new(ctx)));
+    let period = if busy { PERIOD_BUSY } else { PERIOD };
+    // SAFETY: the context is live; one timer follows the other, none is ever stopped.
+    unsafe { api!(RedisModule_CreateTimer(ctx, period, Some(on_timer), std::ptr::null_mut())) };
+}
+
+unsafe extern "C" fn on_cron(
+    ctx: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    _: u64,
+    _: *mut c_void,
+) {
+    guarded((), || {
+        let late = clock::monotonic_ms().saturating_sub(cell::with(|state| state.visited_ms));
+        if late > TIMER_LATE {
+            visit(&Ctx::new(ctx));
+        }
+    });
+}
+
+/// One step of everything that runs by itself; whether work is left.
+fn visit(ctx: &Ctx) -> bool {
+    let now = clock::monotonic_ms();
+    let paused = avoid_replica_traffic();
+    let judge = cell::with(|state| {
+        state.visited_ms = now;
+        if paused {
+            state.leases.clock.stand_still(now);
+            return false;
+        }
+        state.leases.clock.advance(now)
+    });
+    if paused || !ctx.is_acting_master() {
+        return false;
+    }
+    let db = ctx.db();
+    flush_resets(ctx);
+    if judge {
+        reaper::end_leases();
+    }
+    tell_leases(ctx);
+    let busy = reaper::slice(ctx);
+    ctx.select(db);
+    busy
+}
+
+/// Tells replicas of leases, when that is allowed; else the timer does later.
+pub(crate) fn tell_leases(ctx: &Ctx) {
+    if avoid_replica_traffic() {
+        return;
+    }
+    for news in cell::with(|state| std::mem::take(&mut state.untold)) {
+        match news {
+            LeaseNews::Set { node, px } => ctx.replicate_lease_set(&node, px),
+            LeaseNews::End { node, at } => ctx.replicate_lease_end(&node, at),
+        }
+    }
+}
+
+/// Publishes that rosters changed otherwise than by joins and leaves.
+pub(crate) fn flush_resets(ctx: &Ctx) {
+    let waiting = cell::with(|state| !state.resets.is_empty());
+    if !waiting || !ctx.is_acting_master() || avoid_replica_traffic() {
+        return;
+    }
+    let db_before = ctx.db();
+    for (db, name) in cell::with(|state| std::mem::take(&mut state.resets)) {
+        ctx.select(db);
+        let name = OwnStr::new(&name);
+        reset(ctx, db, name.as_str());
+    }
+    ctx.select(db_before);
+}
+
+fn reset(ctx: &Ctx, db: u32, name: &Str) {
+    let seq = cell::with(|state| {
+        state.counters.resets += 1;
+        state.counters.events += 1;
+        state.next_seq(clock::wall_us())
+    });
+    if let Ok(mut key) = RosterKey::open_quietly(ctx, name)
+        && key.change(|roster, _| roster.seq = seq).is_some()
+    {
+        ctx.replicate_seq(name, seq);
+    }
+    let mut message = Vec::new();
+    Event::Reset { seq, db }.push_json(&mut message);
+    ctx.publish(name, &message);
+}
+
+// === keys ===
+
+/// Values get their key's name here: `rdb_load` and `copy` cannot know whether the key will be.
+unsafe extern "C" fn on_key(
+    ctx: *mut raw::RedisModuleCtx,
+    _: c_int,
+    event: *const c_char,
+    name: *mut raw::RedisModuleString,
+) -> c_int {
+    guarded((), || {
+        // SAFETY: the server passes a C string and a live string.
+        let (event, name) = unsafe { (CStr::from_ptr(event).to_bytes(), Str { inner: name }) };
+        let appeared =
+            matches!(event, b"loaded" | b"restore" | b"rename_to" | b"move_to" | b"copy_to");
+        if appeared {
+            adopt(&Ctx::new(ctx), &name, event != b"loaded");
+        }
+    });
+    0
+}
+
+/// Registers a value of ours that appeared under a key.
+fn adopt(ctx: &Ctx, name: &Str, reset: bool) {
+    let db = ctx.db();
+    let mut key = Key::open_quietly_for_read(ctx, name);
+    let reset = reset && ctx.is_acting_master();
+    if let Ok(Some(value)) = key.value::<Roster>() {
+        if value.id == KeyId::NONE {
+            attach(value, db, name.bytes());
+        }
+        if reset {
+            cell::with(|state| state.resets.push((db, name.bytes().to_vec())));
+        }
+    }
+}
+
+// === server events ===
+
+unsafe extern "C" fn on_flush(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    sub: u64,
+    data: *mut c_void,
+) {
+    guarded((), || {
+        if sub != raw::REDISMODULE_SUBEVENT_FLUSHDB_START || data.is_null() {
+            return;
+        }
+        // SAFETY: the server passes this struct with this event.
+        let db = unsafe { (*data.cast::<raw::RedisModuleFlushInfo>()).dbnum };
+        let old = cell::with(|state| state.flush(u32::try_from(db).ok()));
+        super::reclaim::later(Box::new(old));
+    });
+}
+
+unsafe extern "C" fn on_loading(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    sub: u64,
+    _: *mut c_void,
+) {
+    guarded((), || {
+        cell::with(|state| match sub {
+            raw::REDISMODULE_SUBEVENT_LOADING_RDB_START
+            | raw::REDISMODULE_SUBEVENT_LOADING_AOF_START
+            | raw::REDISMODULE_SUBEVENT_LOADING_REPL_START => state.leases.clear(),
+            _ => {
+                state.draw_epoch();
+                state.leases.grace(config::lease_grace_ms());
+            }
+        });
+    });
+}
+
+unsafe extern "C" fn on_role(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    _: u64,
+    _: *mut c_void,
+) {
+    guarded((), || {
+        cell::with(|state| {
+            state.draw_epoch();
+            state.untold.clear();
+            state.resets.clear();
+            state.leases.grace(config::lease_grace_ms());
+        });
+    });
+}
+
+unsafe extern "C" fn on_swap(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    _: u64,
+    data: *mut c_void,
+) {
+    guarded((), || {
+        if data.is_null() {
+            return;
+        }
+        // SAFETY: the server passes this struct with this event.
+        let (a, b) = unsafe {
+            let info = &*data.cast::<raw::RedisModuleSwapDbInfo>();
+            (info.dbnum_first, info.dbnum_second)
+        };
+        if let (Ok(a), Ok(b)) = (u32::try_from(a), u32::try_from(b)) {
+            cell::with(|state| state.swap(a, b));
+        }
+    });
+}

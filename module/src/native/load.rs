@@ -1,0 +1,70 @@
+//! `RedisModule_OnLoad`: binds the API and registers everything.
+
+use std::ffi::{CStr, c_int};
+
+use redis_module::raw;
+
+use super::context::log_warning;
+use super::{clock, command, config, guarded, hooks, info, roster_type};
+use crate::commands;
+
+const NAME: &CStr = c"rollcall";
+const VERSION: c_int = 10_000;
+const API_VERSION: c_int = 1;
+
+const OK: c_int = 0;
+const ERR: c_int = 1;
+
+/// Called by the server, once.
+///
+/// # Safety
+/// The server passes its context; argument values are not used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn RedisModule_OnLoad(
+    ctx: *mut raw::RedisModuleCtx,
+    _argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: the context is the server's, and nothing has used the API yet.
+    let bound = unsafe { raw::Export_RedisModule_Init(ctx, NAME.as_ptr(), VERSION, API_VERSION) };
+    if bound != OK {
+        return ERR;
+    }
+    guarded(ERR, || {
+        if argc != 0 {
+            log_warning(c"rollcall takes no arguments: use the config file, rollcall.<name>");
+            return ERR;
+        }
+        if load(ctx) { OK } else { ERR }
+    })
+}
+
+fn load(ctx: *mut raw::RedisModuleCtx) -> bool {
+    clock::monotonic_ms();
+    set_options(ctx);
+    let steps: [(&CStr, &dyn Fn() -> bool); 6] = [
+        (c"rollcall: the roster type could not be registered", &|| roster_type::register_type(ctx)),
+        (c"rollcall: the book type could not be registered", &|| true),
+        (c"rollcall: a command could not be registered", &|| {
+            command::register(ctx, &commands::all())
+        }),
+        (c"rollcall: INFO could not be registered", &|| info::register(ctx)),
+        (c"rollcall: a setting could not be registered", &|| config::register(ctx)),
+        (c"rollcall: an event could not be subscribed", &|| hooks::install(ctx)),
+    ];
+    for (failure, step) in steps {
+        if !step() {
+            log_warning(failure);
+            return false;
+        }
+    }
+    true
+}
+
+fn set_options(ctx: *mut raw::RedisModuleCtx) {
+    // Broken dumps become errors instead of ending the server. Loading beside the old data stays
+    // off: the registry knows one set of keys.
+    let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS;
+    // SAFETY: called during load with the server's context.
+    unsafe { api!(RedisModule_SetModuleOptions(ctx, options.cast_signed())) };
+}

@@ -1,0 +1,91 @@
+//! What replicas and the AOF are told: the internal commands of `wire::replicated`.
+
+use std::ffi::CStr;
+
+use redis_module::raw;
+use rollcall_wire::replicated as words;
+
+use super::context::{Ctx, OwnStr};
+use super::string::Str;
+
+const PRESENCE_APPLY: &CStr = c"PRESENCE.APPLY";
+const LEASEAPPLY: &CStr = c"PRESENCE.LEASEAPPLY";
+const USERSTATUS_APPLY: &CStr = c"USERSTATUS.APPLY";
+
+impl Ctx {
+    /// An entry came or changed.
+    pub(crate) fn replicate_put(&self, key: &Str, seq: u64, record: &[u8]) {
+        // SAFETY: the context is live, and the arguments are what the format says: a string, two
+        // C strings, a number, a buffer with its length.
+        unsafe {
+            api!(RedisModule_Replicate(
+                self.inner,
+                PRESENCE_APPLY.as_ptr(),
+                c"scclb".as_ptr(),
+                key.inner,
+                c"1".as_ptr(),
+                c"PUT".as_ptr(),
+                seq.cast_signed(),
+                record.as_ptr(),
+                record.len()
+            ))
+        };
+    }
+
+    /// Entries went.
+    pub(crate) fn replicate_cut(&self, key: &Str, seq: u64, clients: &[&str]) {
+        let seq = seq.to_string();
+        self.replicate_keyed(PRESENCE_APPLY, key, &[words::CUT, &seq], clients);
+    }
+
+    /// The roster has a new sequence.
+    pub(crate) fn replicate_seq(&self, key: &Str, seq: u64) {
+        self.replicate_keyed(PRESENCE_APPLY, key, &[words::SEQ, &seq.to_string()], &[]);
+    }
+
+    pub(crate) fn replicate_lease_set(&self, node: &str, px: u64) {
+        self.replicate_lease(&[words::VERSION, words::SET, node, &px.to_string()]);
+    }
+
+    pub(crate) fn replicate_lease_end(&self, node: &str, at: u32) {
+        self.replicate_lease(&[words::VERSION, words::END, node, &at.to_string()]);
+    }
+
+    /// Something happened to users of a book.
+    pub(crate) fn replicate_status(&self, key: &Str, what: &[&str], users: &[&str]) {
+        self.replicate_keyed(USERSTATUS_APPLY, key, what, users);
+    }
+
+    fn replicate_keyed(&self, command: &CStr, key: &Str, head: &[&str], names: &[&str]) {
+        let texts = std::iter::once(&words::VERSION).chain(head).chain(names);
+        let own: Vec<OwnStr> = texts.map(|text| OwnStr::new(text.as_bytes())).collect();
+        let mut all = vec![key.inner];
+        all.extend(own.iter().map(|text| text.as_str().inner));
+        self.replicate_all(command, &mut all);
+    }
+
+    fn replicate_lease(&self, texts: &[&str]) {
+        let own: Vec<OwnStr> = texts.iter().map(|text| OwnStr::new(text.as_bytes())).collect();
+        let mut all: Vec<_> = own.iter().map(|text| text.as_str().inner).collect();
+        self.replicate_all(LEASEAPPLY, &mut all);
+    }
+
+    fn replicate_all(&self, command: &CStr, all: &mut [*mut raw::RedisModuleString]) {
+        // SAFETY: the context and all strings are live; the server keeps references of its own.
+        unsafe {
+            api!(RedisModule_Replicate(
+                self.inner,
+                command.as_ptr(),
+                c"v".as_ptr(),
+                all.as_mut_ptr(),
+                all.len()
+            ))
+        };
+    }
+
+    /// The running command as it came, which is what an applied command does.
+    pub(crate) fn replicate_verbatim(&self) {
+        // SAFETY: the context is live and of a command.
+        unsafe { api!(RedisModule_ReplicateVerbatim(self.inner)) };
+    }
+}

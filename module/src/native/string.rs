@@ -1,0 +1,50 @@
+//! Strings of the server, borrowed.
+
+use redis_module::raw;
+
+/// An argument of the running command. Laid out as the server's pointer, so that the argument
+/// vector is used as it is.
+#[repr(transparent)]
+pub(crate) struct Str {
+    pub(super) inner: *mut raw::RedisModuleString,
+}
+
+// === impl Str ===
+
+impl Str {
+    #[cfg(not(test))]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let mut length = 0;
+        // SAFETY: a `Str` is only ever made of a live string of the server, which outlives the
+        // borrow of the argument vector it stands in.
+        unsafe {
+            let Some(string_ptr_len) = raw::RedisModule_StringPtrLen else { return &[] };
+            let start = string_ptr_len(self.inner, &raw mut length);
+            std::slice::from_raw_parts(start.cast(), length)
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: in tests every `Str` is made below, of a leaked `Vec`.
+        unsafe { &*self.inner.cast::<Vec<u8>>() }
+    }
+
+    /// Options are words in either case.
+    pub(crate) fn is_word(&self, word: &str) -> bool {
+        self.bytes().eq_ignore_ascii_case(word.as_bytes())
+    }
+}
+
+impl std::fmt::Debug for Str {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Str").field(&String::from_utf8_lossy(self.bytes())).finish()
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for Str {
+    fn from(text: &str) -> Self {
+        Self { inner: Box::into_raw(Box::new(text.as_bytes().to_vec())).cast() }
+    }
+}

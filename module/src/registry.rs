@@ -1,0 +1,259 @@
+//! Which keys there are in one database, when they next need a visit, and what leases hold there.
+//!
+//! Names and times are hints: whoever visits a key opens it and checks that it is the one meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::lease::LeaseId;
+use crate::linear_hash::NONE;
+use crate::native::thin::ThinBytes;
+use crate::roster::{Holder, Ledger, Roster};
+use crate::segvec::SegVec;
+
+/// Milliseconds of a tick of the deadline queue.
+pub(crate) const TICK_MS: u64 = crate::roster::TICK_MS;
+
+/// A key's number in its database's registry; a value without one has no known key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KeyId(u32);
+
+/// The two native types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Kind {
+    #[default]
+    Roster,
+    Book,
+}
+
+/// What is known of one database.
+#[derive(Debug)]
+pub(crate) struct Space {
+    keys: SegVec<Key>,
+    free: u32,
+    pub(crate) rosters: u64,
+    pub(crate) books: u64,
+    /// Entries of all rosters, their users counted per roster, records of all books.
+    pub(crate) sizes: Sizes,
+    /// By tick: keys with something to expire about then.
+    queue: BTreeMap<u64, Vec<KeyId>>,
+    pub(crate) holds: BTreeMap<LeaseId, Hold>,
+}
+
+/// How much the values of a database, or one of them, hold.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) members: u64,
+    pub(crate) users: u64,
+    pub(crate) statuses: u64,
+}
+
+#[derive(Debug, Default)]
+struct Key {
+    /// `None` for a free number, chained through `next_free`.
+    name: Option<ThinBytes>,
+    kind: Kind,
+    next_free: u32,
+    /// The tick the key is queued for; `u64::MAX` for none.
+    queued: u64,
+}
+
+/// What one lease holds in one database.
+#[derive(Debug, Default)]
+pub(crate) struct Hold {
+    pub(crate) entries: u64,
+    pub(crate) users: u64,
+    pub(crate) keys: BTreeSet<KeyId>,
+}
+
+/// Books what one value's changes mean for leases.
+#[derive(Debug)]
+pub(crate) struct Account<'a> {
+    pub(crate) holds: &'a mut BTreeMap<LeaseId, Hold>,
+    pub(crate) key: KeyId,
+    pub(crate) kind: Kind,
+}
+
+// === impl KeyId ===
+
+impl KeyId {
+    /// Of a value that is not, or not yet, under a key.
+    pub(crate) const NONE: Self = Self(NONE);
+}
+
+// === impl Space ===
+
+impl Default for Space {
+    fn default() -> Self {
+        Self {
+            keys: SegVec::new(),
+            free: NONE,
+            rosters: 0,
+            books: 0,
+            sizes: Sizes::default(),
+            queue: BTreeMap::new(),
+            holds: BTreeMap::new(),
+        }
+    }
+}
+
+impl Space {
+    /// Gives a key a number.
+    pub(crate) fn attach(&mut self, name: &[u8], kind: Kind) -> KeyId {
+        *self.counter(kind) += 1;
+        let key = Key { name: Some(ThinBytes::new(name)), kind, next_free: NONE, queued: u64::MAX };
+        if self.free == NONE {
+            self.keys.push(key);
+            return KeyId(u32::try_from(self.keys.len() - 1).unwrap_or(NONE));
+        }
+        let at = self.free;
+        self.free = self.keys[at].next_free;
+        self.keys[at] = key;
+        KeyId(at)
+    }
+
+    /// Takes the number back.
+    pub(crate) fn detach(&mut self, id: KeyId) {
+        let Some(key) = self.keys.get_mut(id.0 as usize) else { return };
+        if key.name.take().is_none() {
+            return;
+        }
+        let kind = key.kind;
+        key.next_free = self.free;
+        self.free = id.0;
+        *self.counter(kind) -= 1;
+    }
+
+    pub(crate) fn name(&self, id: KeyId) -> Option<(&[u8], Kind)> {
+        let key = self.keys.get(id.0 as usize)?;
+        Some((key.name.as_ref()?.as_slice(), key.kind))
+    }
+
+    /// Visits a key at `tick`, if it is not visited earlier anyway.
+    pub(crate) fn queue(&mut self, id: KeyId, tick: Option<u64>) {
+        let (Some(tick), Some(key)) = (tick, self.keys.get_mut(id.0 as usize)) else { return };
+        if tick < key.queued {
+            key.queued = tick;
+            self.queue.entry(tick).or_default().push(id);
+        }
+    }
+
+    /// Books a roster that came under a key, or went from it.
+    pub(crate) fn book(&mut self, roster: &Roster, key: KeyId, gained: bool) {
+        let mut account = Account { holds: &mut self.holds, key, kind: Kind::Roster };
+        for holder in roster.holders() {
+            if let Holder::Lease(lease) = holder {
+                account.whole(lease, u64::from(roster.count_of(holder)), gained);
+            }
+        }
+    }
+
+    /// One value's sizes changed.
+    pub(crate) fn resize(&mut self, before: Sizes, after: Sizes) {
+        let sum = |all: u64, before: u64, after: u64| (all + after).saturating_sub(before);
+        let all = &mut self.sizes;
+        all.members = sum(all.members, before.members, after.members);
+        all.users = sum(all.users, before.users, after.users);
+        all.statuses = sum(all.statuses, before.statuses, after.statuses);
+    }
+
+    /// A key that is due at `now`, in ticks, taken off the queue.
+    pub(crate) fn pop_due(&mut self, now: u64) -> Option<KeyId> {
+        let mut first = self.queue.first_entry().filter(|first| *first.key() <= now)?;
+        let tick = *first.key();
+        let id = first.get_mut().pop();
+        if first.get().is_empty() {
+            first.remove();
+        }
+        let id = id?;
+        let key = self.keys.get_mut(id.0 as usize).filter(|key| key.queued == tick);
+        if let Some(key) = key {
+            key.queued = u64::MAX;
+        }
+        Some(id)
+    }
+
+    /// What a lease was believed to hold under a key is not there.
+    pub(crate) fn drop_hint(&mut self, lease: LeaseId, key: KeyId) {
+        if let Some(hold) = self.holds.get_mut(&lease) {
+            hold.keys.remove(&key);
+            if hold.keys.is_empty() {
+                self.holds.remove(&lease);
+            }
+        }
+    }
+
+    /// The first tick at which something is due.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.queue.first_key_value().map(|(tick, _)| *tick)
+    }
+
+    fn counter(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Roster => &mut self.rosters,
+            Kind::Book => &mut self.books,
+        }
+    }
+}
+
+// === impl Hold ===
+
+impl Hold {
+    pub(crate) fn count(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Roster => &mut self.entries,
+            Kind::Book => &mut self.users,
+        }
+    }
+}
+
+// === impl Account ===
+
+impl Account<'_> {
+    /// Books that a value appeared or vanished with `count` things of a lease.
+    pub(crate) fn whole(&mut self, lease: LeaseId, count: u64, gained: bool) {
+        if self.key == KeyId::NONE || count == 0 {
+            return;
+        }
+        let hold = self.holds.entry(lease).or_default();
+        let number = hold.count(self.kind);
+        if gained {
+            *number += count;
+            hold.keys.insert(self.key);
+        } else {
+            *number = number.saturating_sub(count);
+            hold.keys.remove(&self.key);
+            self.prune(lease);
+        }
+    }
+
+    fn prune(&mut self, lease: LeaseId) {
+        if self.holds.get(&lease).is_some_and(|hold| hold.keys.is_empty()) {
+            self.holds.remove(&lease);
+        }
+    }
+}
+
+impl Ledger for Account<'_> {
+    fn gained(&mut self, lease: LeaseId, first_here: bool) {
+        if self.key == KeyId::NONE {
+            return;
+        }
+        let hold = self.holds.entry(lease).or_default();
+        *hold.count(self.kind) += 1;
+        if first_here {
+            hold.keys.insert(self.key);
+        }
+    }
+
+    fn lost(&mut self, lease: LeaseId, last_here: bool) {
+        let Some(hold) = self.holds.get_mut(&lease).filter(|_| self.key != KeyId::NONE) else {
+            return;
+        };
+        let number = hold.count(self.kind);
+        *number = number.saturating_sub(1);
+        if last_here {
+            hold.keys.remove(&self.key);
+            self.prune(lease);
+        }
+    }
+}

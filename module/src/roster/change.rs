@@ -1,0 +1,156 @@
+//! What joins, changes and leaves do to a roster, and the events they cause.
+
+use rollcall_wire::{Change, Event, Head, Member, Why};
+
+use super::{ClientId, Holder, Ledger, Parts, Roster};
+
+/// What a change needs from outside: sequences, the state of leases and clocks, listeners.
+pub(crate) trait World: Ledger {
+    /// The next sequence.
+    fn next_seq(&mut self) -> u64;
+    /// Why an entry of this holder should be gone already, if it should.
+    fn due(&self, holder: Holder) -> Option<Why>;
+    /// An event to publish.
+    fn emit(&mut self, event: &Event<'_>);
+    /// The database of the roster.
+    fn db(&self) -> u32;
+    /// An entry came; announced or not.
+    fn joined(&mut self);
+    /// An entry went; announced or not.
+    fn left(&mut self, why: Why);
+}
+
+/// A client to add, or to change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Add<'a> {
+    /// `announced` means that the caller wants the join published.
+    pub(crate) parts: Parts<'a>,
+    pub(crate) holder: Holder,
+    /// Marks the join as one that puts an entry back.
+    pub(crate) back: bool,
+}
+
+/// What an [`add`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Added {
+    pub(crate) joined: bool,
+    /// Something is to be replicated.
+    pub(crate) changed: bool,
+}
+
+/// What a [`remove`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removed {
+    Absent,
+    /// It should have been gone already: it went, but does not count.
+    WasDue,
+    Left,
+}
+
+/// Adds a client, or changes the entry that is there.
+pub(crate) fn add(roster: &mut Roster, add: &Add<'_>, world: &mut impl World) -> Added {
+    let mut parts = add.parts;
+    let mut there = roster.find(parts.client);
+    if let Some((slot, why)) = there.and_then(|slot| Some((slot, due(roster, slot, world)?))) {
+        end(roster, slot, why, world);
+        there = None;
+    }
+    if let Some(slot) = there {
+        let old = roster.parts(slot).map(|old| (old.user == parts.user, old.announced));
+        match old {
+            Some((true, _)) => return change(roster, slot, add, world),
+            Some((false, announced)) => {
+                parts.announced |= announced;
+                end(roster, slot, Why::Removed, world);
+            }
+            None => {}
+        }
+    }
+    let slot = roster.insert(&parts, add.holder, world);
+    world.joined();
+    if parts.announced {
+        announce(roster, slot, add.back, world);
+    }
+    Added { joined: true, changed: true }
+}
+
+/// A client leaves because somebody says so.
+pub(crate) fn remove(roster: &mut Roster, client: ClientId<'_>, world: &mut impl World) -> Removed {
+    let Some(slot) = roster.find(client) else { return Removed::Absent };
+    if let Some(why) = due(roster, slot, world) {
+        end(roster, slot, why, world);
+        return Removed::WasDue;
+    }
+    end(roster, slot, Why::Removed, world);
+    Removed::Left
+}
+
+/// An entry goes, with its event if it was announced.
+pub(crate) fn end(roster: &mut Roster, slot: u32, why: Why, world: &mut impl World) {
+    let last = roster.is_users_only(slot);
+    if roster.parts(slot).is_some_and(|parts| parts.announced) {
+        let mut head = next_head(roster, world);
+        head.clients -= 1;
+        head.users -= u64::from(last);
+        emit(roster, slot, head, Change::Leave { last, why }, world);
+    }
+    roster.remove(slot, world);
+    world.left(why);
+}
+
+/// The same user again: infos and holder may change, and the join may be announced at last.
+fn change(roster: &mut Roster, slot: u32, add: &Add<'_>, world: &mut impl World) -> Added {
+    let Some(old) = roster.parts(slot) else { return Added { joined: false, changed: false } };
+    let mut parts = add.parts;
+    let announced_before = old.announced;
+    let other_info = old.conn_info != parts.conn_info || old.chan_info != parts.chan_info;
+    parts.announced |= announced_before;
+    if other_info {
+        roster.set_infos(slot, &parts);
+    } else if parts.announced {
+        roster.set_announced(slot);
+    }
+    let other_holder = roster.set_holder(slot, add.holder, world);
+    if parts.announced && !announced_before {
+        announce(roster, slot, add.back, world);
+    } else if announced_before && other_info {
+        let head = next_head(roster, world);
+        emit(roster, slot, head, Change::Update, world);
+    }
+    let changed = other_info || other_holder || parts.announced != announced_before;
+    Added { joined: false, changed }
+}
+
+fn announce(roster: &mut Roster, slot: u32, back: bool, world: &mut impl World) {
+    let head = next_head(roster, world);
+    let first = roster.is_users_only(slot);
+    emit(roster, slot, head, Change::Join { first, back }, world);
+}
+
+/// Takes the next sequence for the roster as it stands.
+fn next_head(roster: &mut Roster, world: &mut impl World) -> Head {
+    let prev = std::mem::replace(&mut roster.seq, world.next_seq());
+    Head {
+        seq: roster.seq,
+        prev,
+        clients: u64::from(roster.clients()),
+        users: u64::from(roster.users()),
+        db: world.db(),
+    }
+}
+
+fn emit(roster: &Roster, slot: u32, head: Head, change: Change, world: &mut impl World) {
+    let Some(parts) = roster.parts(slot) else { return };
+    let mut room = [0; 36];
+    let member = Member {
+        client: parts.client.text(&mut room),
+        user: parts.user,
+        conn_info: parts.conn_info,
+        chan_info: parts.chan_info,
+    };
+    world.emit(&Event::Member(head, change, member));
+}
+
+fn due(roster: &Roster, slot: u32, world: &impl World) -> Option<Why> {
+    world.due(roster.holder(slot)?)
+}

@@ -1,0 +1,316 @@
+//! A roster: who is in one channel, by client and by user, and what each entry lives by.
+//!
+//! One representation for every size. Entries live in slots that never move while the entry
+//! lives, so a scan's position stays good. No operation's time grows with the roster.
+
+mod blob;
+pub(crate) mod change;
+mod client_id;
+pub(crate) mod scan;
+mod slab;
+pub(crate) mod store;
+
+pub(crate) use blob::Parts;
+pub(crate) use client_id::ClientId;
+
+use blob::Blob;
+use slab::{ByClient, ByUser, Look, Slab, client_hash, user_hash};
+
+use crate::groups::Groups;
+use crate::hash;
+use crate::lease::LeaseId;
+use crate::linear_hash::{Heads, NONE};
+use crate::registry::Sizes;
+
+/// Milliseconds of a deadline's tick: deadlines are rounded up to whole ticks.
+pub(crate) const TICK_MS: u64 = 100;
+
+/// Up to this many entries are searched one by one; above it there is an index.
+const FEW: usize = 12;
+
+/// How long an entry lives. Deadlines sort after leases, soonest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Holder {
+    /// As long as the lease.
+    Lease(LeaseId),
+    /// Until this many ticks after the Unix epoch.
+    Deadline(u64),
+}
+
+/// Hears of every entry that a lease gains or loses.
+pub(crate) trait Ledger {
+    fn gained(&mut self, lease: LeaseId, first_here: bool);
+    fn lost(&mut self, lease: LeaseId, last_here: bool);
+}
+
+#[derive(Debug)]
+pub(crate) struct Roster {
+    slab: Slab,
+    index: Option<Box<Index>>,
+    groups: Groups<Holder>,
+    clients: u32,
+    users: u32,
+    /// Joins so far, wrapping.
+    born: u32,
+    /// The sequence of the last event; 0 when there was none.
+    pub(crate) seq: u64,
+    /// Random per value: a scan's cursor is good for one life of the key.
+    life: u64,
+    /// Bytes of all blobs.
+    blobs: usize,
+}
+
+#[derive(Debug)]
+struct Index {
+    clients: Heads,
+    users: Heads,
+}
+
+// === impl Holder ===
+
+impl Holder {
+    /// The deadline at `ms` after the Unix epoch, rounded up.
+    pub(crate) fn deadline(ms: u64) -> Self {
+        Self::Deadline(ms.div_ceil(TICK_MS))
+    }
+}
+
+// === impl Roster ===
+
+impl Roster {
+    pub(crate) fn new() -> Self {
+        Self {
+            slab: Slab::new(),
+            index: None,
+            groups: Groups::new(),
+            clients: 0,
+            users: 0,
+            born: 0,
+            seq: 0,
+            life: hash::random(),
+            blobs: 0,
+        }
+    }
+
+    pub(crate) fn clients(&self) -> u32 {
+        self.clients
+    }
+
+    pub(crate) fn users(&self) -> u32 {
+        self.users
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.clients == 0
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        Sizes { members: self.clients.into(), users: self.users.into(), statuses: 0 }
+    }
+
+    /// The slot of a client.
+    pub(crate) fn find(&self, client: ClientId<'_>) -> Option<u32> {
+        let is = |at| self.slab.blob(at).is_some_and(|blob| blob.client() == client);
+        match &self.index {
+            Some(index) => index.clients.find(&Look::<false>(&self.slab), client_hash(client), is),
+            None => self.slab.iter().map(|(at, _)| at).find(|at| is(*at)),
+        }
+    }
+
+    pub(crate) fn parts(&self, slot: u32) -> Option<Parts<'_>> {
+        self.slab.blob(slot).map(Blob::parts)
+    }
+
+    pub(crate) fn holder(&self, slot: u32) -> Option<Holder> {
+        self.groups.key(self.slab.slots.get(slot as usize)?.hold.group)
+    }
+
+    /// Whether the entry is its user's only one.
+    pub(crate) fn is_users_only(&self, slot: u32) -> bool {
+        self.slab.blob(slot).is_some_and(Blob::is_head) && self.slab.slots[slot].user_next == NONE
+    }
+
+    /// Any entry of a holder.
+    pub(crate) fn held_by(&self, holder: Holder) -> Option<u32> {
+        self.groups.member(holder)
+    }
+
+    /// How many entries a holder has.
+    pub(crate) fn count_of(&self, holder: Holder) -> u32 {
+        self.groups.count(holder)
+    }
+
+    /// All holders, in no order.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = Holder> + '_ {
+        self.groups.keys()
+    }
+
+    /// The soonest deadline, in ticks.
+    pub(crate) fn first_deadline(&self) -> Option<u64> {
+        match self.groups.first_from(Holder::Deadline(0))? {
+            Holder::Deadline(tick) => Some(tick),
+            Holder::Lease(_) => None,
+        }
+    }
+
+    /// Adds a client that is not there.
+    pub(crate) fn insert(
+        &mut self,
+        parts: &Parts<'_>,
+        holder: Holder,
+        ledger: &mut impl Ledger,
+    ) -> u32 {
+        self.born = self.born.wrapping_add(1);
+        let blob = Blob::new(parts, self.born);
+        self.blobs += blob.bytes();
+        let slot = self.slab.insert(blob);
+        self.clients += 1;
+        if let Some(index) = &mut self.index {
+            index.clients.insert(&mut ByClient(&mut self.slab), slot);
+        }
+        self.link_user(slot, parts.user);
+        self.hold(slot, holder, ledger);
+        if self.index.is_none() && self.clients as usize > FEW {
+            self.build_index();
+        }
+        slot
+    }
+
+    /// Replaces the infos of an entry.
+    pub(crate) fn set_infos(&mut self, slot: u32, parts: &Parts<'_>) {
+        let Some(old) = self.slab.blob_mut(slot) else { return };
+        let mut blob = Blob::new(parts, old.born());
+        blob.set_head(old.is_head());
+        self.blobs = self.blobs + blob.bytes() - old.bytes();
+        *old = blob;
+    }
+
+    pub(crate) fn set_announced(&mut self, slot: u32) {
+        if let Some(blob) = self.slab.blob_mut(slot) {
+            blob.set_announced();
+        }
+    }
+
+    /// Replaces the holder of an entry; whether it was another.
+    pub(crate) fn set_holder(
+        &mut self,
+        slot: u32,
+        holder: Holder,
+        ledger: &mut impl Ledger,
+    ) -> bool {
+        let other = self.holder(slot) != Some(holder);
+        if other {
+            self.let_go(slot, ledger);
+            self.hold(slot, holder, ledger);
+        }
+        other
+    }
+
+    /// Removes an entry.
+    pub(crate) fn remove(&mut self, slot: u32, ledger: &mut impl Ledger) {
+        self.let_go(slot, ledger);
+        self.unlink_user(slot);
+        if let Some(index) = &mut self.index {
+            index.clients.remove(&mut ByClient(&mut self.slab), slot);
+        }
+        if let Some(blob) = self.slab.remove(slot) {
+            self.blobs -= blob.bytes();
+            self.clients -= 1;
+        }
+    }
+
+    /// Bytes of the whole value.
+    pub(crate) fn bytes(&self) -> usize {
+        let index = self
+            .index
+            .as_ref()
+            .map_or(0, |index| size_of::<Index>() + index.clients.bytes() + index.users.bytes());
+        size_of::<Self>() + self.slab.slots.bytes() + index + self.groups.bytes() + self.blobs
+    }
+
+    /// The newest entry of a user, which stands for it in the index.
+    fn user_head(&self, user: &str) -> Option<u32> {
+        let is = |at| self.slab.blob(at).is_some_and(|blob| blob.is_head() && blob.user() == user);
+        match &self.index {
+            Some(index) => index.users.find(&Look::<true>(&self.slab), user_hash(user), is),
+            None => self.slab.iter().map(|(at, _)| at).find(|at| is(*at)),
+        }
+    }
+
+    /// Makes a new entry the head of its user's chain.
+    fn link_user(&mut self, slot: u32, user: &str) {
+        let old = self.user_head(user);
+        if let Some(blob) = self.slab.blob_mut(slot) {
+            blob.set_head(true);
+        }
+        let Some(old) = old else {
+            self.users += 1;
+            if let Some(index) = &mut self.index {
+                index.users.insert(&mut ByUser(&mut self.slab), slot);
+            }
+            return;
+        };
+        self.replace_head(old, slot);
+        self.slab.slots[slot].user_next = old;
+        self.slab.slots[old].user_link = slot;
+        if let Some(blob) = self.slab.blob_mut(old) {
+            blob.set_head(false);
+        }
+    }
+
+    fn unlink_user(&mut self, slot: u32) {
+        let (next, newer) = (self.slab.slots[slot].user_next, self.slab.slots[slot].user_link);
+        if !self.slab.blob(slot).is_some_and(Blob::is_head) {
+            self.slab.slots[newer].user_next = next;
+            if next != NONE {
+                self.slab.slots[next].user_link = newer;
+            }
+            return;
+        }
+        if next == NONE {
+            self.users -= 1;
+            if let Some(index) = &mut self.index {
+                index.users.remove(&mut ByUser(&mut self.slab), slot);
+            }
+            return;
+        }
+        self.replace_head(slot, next);
+        if let Some(blob) = self.slab.blob_mut(next) {
+            blob.set_head(true);
+        }
+    }
+
+    fn replace_head(&mut self, old: u32, new: u32) {
+        match &mut self.index {
+            Some(index) => index.users.replace(&mut ByUser(&mut self.slab), old, new),
+            None => self.slab.slots[new].user_link = NONE,
+        }
+    }
+
+    fn hold(&mut self, slot: u32, holder: Holder, ledger: &mut impl Ledger) {
+        let count = self.groups.join(&mut self.slab, slot, holder);
+        if let Holder::Lease(lease) = holder {
+            ledger.gained(lease, count == 1);
+        }
+    }
+
+    fn let_go(&mut self, slot: u32, ledger: &mut impl Ledger) {
+        if let Some((Holder::Lease(lease), left)) = self.groups.leave(&mut self.slab, slot) {
+            ledger.lost(lease, left == 0);
+        }
+    }
+
+    /// Indexes the few entries there are. The index then stays as long as the value.
+    fn build_index(&mut self) {
+        let mut index = Box::new(Index { clients: Heads::new(), users: Heads::new() });
+        let slots: Vec<(u32, bool)> =
+            self.slab.iter().map(|(at, blob)| (at, blob.is_head())).collect();
+        for (slot, head) in slots {
+            index.clients.insert(&mut ByClient(&mut self.slab), slot);
+            if head {
+                index.users.insert(&mut ByUser(&mut self.slab), slot);
+            }
+        }
+        self.index = Some(index);
+    }
+}

@@ -1,0 +1,101 @@
+//! Rosters to and from their stored and replicated form.
+
+use rollcall_wire::Info;
+use rollcall_wire::stored::{LeaseName, StoredEntry, StoredHolder};
+
+use super::{ClientId, Holder, Ledger, Parts, Roster, TICK_MS};
+use crate::lease::{LeaseId, Leases};
+
+/// The holder as stored: an ended lease is no more than due.
+pub(crate) fn stored_holder(holder: Holder, leases: &Leases) -> StoredHolder<'_> {
+    match holder {
+        Holder::Deadline(tick) => StoredHolder::Deadline(tick.saturating_mul(TICK_MS)),
+        Holder::Lease(lease) => match leases.alive(lease) {
+            Some(lease) => StoredHolder::Lease(LeaseName { node: lease.node(), px: lease.px() }),
+            None => StoredHolder::Due,
+        },
+    }
+}
+
+/// The holder of a stored entry; a lease that is not alive here is created with its full time.
+pub(crate) fn live_holder(holder: StoredHolder<'_>, leases: &mut Leases) -> Holder {
+    match holder {
+        StoredHolder::Due => Holder::Lease(LeaseId::ENDED),
+        StoredHolder::Deadline(ms) => Holder::deadline(ms),
+        StoredHolder::Lease(lease) => Holder::Lease(leases.ensure(lease.node, lease.px)),
+    }
+}
+
+// === impl Roster ===
+
+impl Roster {
+    /// Hands over every entry's form, in `scratch`.
+    pub(crate) fn for_each_stored(&self, leases: &Leases, mut each: impl FnMut(&[u8])) {
+        let mut bytes = Vec::new();
+        for (slot, _) in self.slab.iter() {
+            bytes.clear();
+            if self.push_stored(slot, leases, &mut bytes) {
+                each(&bytes);
+            }
+        }
+    }
+
+    /// Appends an entry's form.
+    pub(crate) fn push_stored(&self, slot: u32, leases: &Leases, out: &mut Vec<u8>) -> bool {
+        let (Some(parts), Some(holder)) = (self.parts(slot), self.holder(slot)) else {
+            return false;
+        };
+        let mut room = [0; 36];
+        StoredEntry {
+            client: parts.client.text(&mut room),
+            user: parts.user,
+            conn_info: parts.conn_info.bytes(),
+            chan_info: parts.chan_info.bytes(),
+            announced: parts.announced,
+            holder: stored_holder(holder, leases),
+        }
+        .push(out);
+        true
+    }
+
+    /// Makes an entry what a stored form says, silently.
+    pub(crate) fn put_stored(
+        &mut self,
+        entry: &StoredEntry<'_>,
+        holder: Holder,
+        ledger: &mut impl Ledger,
+    ) {
+        let parts = Parts {
+            client: ClientId::new(entry.client),
+            user: entry.user,
+            conn_info: Info::classify(entry.conn_info),
+            chan_info: Info::classify(entry.chan_info),
+            announced: entry.announced,
+        };
+        if let Some(slot) = self.find(parts.client) {
+            if self.parts(slot).is_some_and(|old| old.user == parts.user) {
+                self.set_infos(slot, &parts);
+                self.set_holder(slot, holder, ledger);
+                return;
+            }
+            self.remove(slot, ledger);
+        }
+        self.insert(&parts, holder, ledger);
+    }
+
+    /// Every slot in use, with its holder.
+    pub(crate) fn for_each_slot(&self, mut each: impl FnMut(u32, Holder)) {
+        for (slot, _) in self.slab.iter() {
+            if let Some(holder) = self.holder(slot) {
+                each(slot, holder);
+            }
+        }
+    }
+
+    /// All entries, in no order.
+    pub(crate) fn for_each<'a>(&'a self, mut each: impl FnMut(Parts<'a>)) {
+        for (_, blob) in self.slab.iter() {
+            each(blob.parts());
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What the module knows beside the values themselves: leases, keys by database, counters.
+
+use rollcall_wire::{Event, Why};
+
+use crate::hash;
+use crate::lease::{LeaseId, Leases};
+use crate::registry::{Account, KeyId, Kind, Space, TICK_MS};
+use crate::roster::change::World;
+use crate::roster::{Holder, Ledger};
+
+/// Epochs fit a number that JSON readers hold exactly.
+const EPOCH_BITS: u32 = 53;
+
+/// One per server process.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) leases: Leases,
+    spaces: Vec<Space>,
+    pub(crate) epoch: u64,
+    /// The highest sequence this server has seen.
+    pub(crate) seq: u64,
+    pub(crate) counters: Counters,
+    /// Keys whose listeners must read again; only a master collects them.
+    pub(crate) resets: Vec<(u32, Vec<u8>)>,
+    /// The module itself deletes an emptied key just now: nobody need read again.
+    pub(crate) own_delete: bool,
+    /// Lease changes that replicas must still hear of.
+    pub(crate) untold: Vec<LeaseNews>,
+    /// Events of the running command or slice.
+    pub(crate) outbox: Outbox,
+    /// When the timer last ran, on the monotonic clock.
+    pub(crate) visited_ms: u64,
+}
+
+/// A change of a lease, for replicas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LeaseNews {
+    Set { node: Box<str>, px: u64 },
+    End { node: Box<str>, at: u32 },
+}
+
+/// What `INFO rollcall` shows besides the state itself.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) joins: u64,
+    pub(crate) leaves_removed: u64,
+    pub(crate) leaves_expired: u64,
+    pub(crate) leaves_lease: u64,
+    pub(crate) resets: u64,
+    pub(crate) events: u64,
+    pub(crate) slices: u64,
+    pub(crate) slice_max_us: u64,
+    pub(crate) leases_ended: u64,
+}
+
+/// Rendered events, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// A buffer above this size is given back when it is empty.
+const OUTBOX_KEPT: usize = 64 * 1024;
+
+/// The state as one roster's change sees it.
+#[derive(Debug)]
+pub(crate) struct Acting<'a> {
+    account: Account<'a>,
+    leases: &'a Leases,
+    counters: &'a mut Counters,
+    seq: &'a mut u64,
+    outbox: &'a mut Outbox,
+    db: u32,
+    now_us: u64,
+}
+
+// === impl State ===
+
+impl State {
+    pub(crate) fn new() -> Self {
+        Self {
+            leases: Leases::new(),
+            spaces: Vec::new(),
+            epoch: new_epoch(),
+            seq: 0,
+            counters: Counters::default(),
+            resets: Vec::new(),
+            own_delete: false,
+            untold: Vec::new(),
+            outbox: Outbox::default(),
+            visited_ms: 0,
+        }
+    }
+
+    pub(crate) fn space(&mut self, db: u32) -> &mut Space {
+        let at = db as usize;
+        if self.spaces.len() <= at {
+            self.spaces.resize_with(at + 1, Space::default);
+        }
+        &mut self.spaces[at]
+    }
+
+    pub(crate) fn spaces(&self) -> &[Space] {
+        &self.spaces
+    }
+
+    /// A database was emptied; all of them for `None`. The old contents are the caller's to drop.
+    #[must_use]
+    pub(crate) fn flush(&mut self, db: Option<u32>) -> Vec<Space> {
+        self.epoch = new_epoch();
+        match db {
+            None => std::mem::take(&mut self.spaces),
+            Some(db) => vec![std::mem::take(self.space(db))],
+        }
+    }
+
+    /// Two databases changed places.
+    pub(crate) fn swap(&mut self, a: u32, b: u32) {
+        self.epoch = new_epoch();
+        self.space(a.max(b));
+        self.spaces.swap(a as usize, b as usize);
+    }
+
+    /// The next sequence at `now_us`.
+    pub(crate) fn next_seq(&mut self, now_us: u64) -> u64 {
+        next_seq(&mut self.seq, now_us)
+    }
+
+    /// Ends a lease that a master judges; whether there was one.
+    pub(crate) fn end_lease(&mut self, node: &str, at: u32) -> bool {
+        let ended = self.leases.end(node, at).is_some();
+        if ended {
+            self.counters.leases_ended += 1;
+            self.untold.push(LeaseNews::End { node: node.into(), at });
+        }
+        ended
+    }
+
+    /// A sequence from a master, a file or a dump.
+    pub(crate) fn saw_seq(&mut self, seq: u64) {
+        self.seq = self.seq.max(seq);
+    }
+
+    pub(crate) fn draw_epoch(&mut self) {
+        self.epoch = new_epoch();
+    }
+
+    /// What changes of one roster book, and what they look up.
+    pub(crate) fn acting(&mut self, db: u32, key: KeyId, now_us: u64) -> Acting<'_> {
+        self.space(db);
+        Acting {
+            account: Account {
+                holds: &mut self.spaces[db as usize].holds,
+                key,
+                kind: Kind::Roster,
+            },
+            leases: &self.leases,
+            counters: &mut self.counters,
+            seq: &mut self.seq,
+            outbox: &mut self.outbox,
+            db,
+            now_us,
+        }
+    }
+
+    /// Leases that ended but still hold something, dead leases of earlier lives included.
+    pub(crate) fn unswept(&self) -> Vec<LeaseId> {
+        let mut ended = self.leases.ended();
+        ended.push(LeaseId::ENDED);
+        ended.retain(|lease| self.spaces.iter().any(|space| space.holds.contains_key(lease)));
+        ended
+    }
+
+    /// Entries that wait for their slice.
+    pub(crate) fn due_entries(&self) -> u64 {
+        self.unswept().into_iter().map(|lease| self.held(lease).0).sum()
+    }
+
+    /// Entries and online users of a lease, in all databases.
+    pub(crate) fn held(&self, lease: LeaseId) -> (u64, u64) {
+        let holds = self.spaces.iter().filter_map(|space| space.holds.get(&lease));
+        holds.fold((0, 0), |sum, hold| (sum.0 + hold.entries, sum.1 + hold.users))
+    }
+}
+
+fn new_epoch() -> u64 {
+    hash::random() >> (u64::BITS - EPOCH_BITS)
+}
+
+fn next_seq(highest: &mut u64, now_us: u64) -> u64 {
+    *highest = now_us.max(*highest + 1);
+    *highest
+}
+
+// === impl Outbox ===
+
+impl Outbox {
+    pub(crate) fn push(&mut self, event: &Event<'_>) {
+        event.push_json(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Hands over each event and is empty afterwards.
+    pub(crate) fn drain(&mut self, mut each: impl FnMut(&[u8])) {
+        let mut start = 0;
+        for end in self.ends.drain(..) {
+            each(&self.bytes[start..end]);
+            start = end;
+        }
+        self.bytes.clear();
+        self.bytes.shrink_to(OUTBOX_KEPT);
+    }
+}
+
+// === impl Acting ===
+
+impl Acting<'_> {
+    pub(crate) fn leases(&self) -> &Leases {
+        self.leases
+    }
+}
+
+impl Ledger for Acting<'_> {
+    fn gained(&mut self, lease: LeaseId, first_here: bool) {
+        self.account.gained(lease, first_here);
+    }
+
+    fn lost(&mut self, lease: LeaseId, last_here: bool) {
+        self.account.lost(lease, last_here);
+    }
+}
+
+impl World for Acting<'_> {
+    fn next_seq(&mut self) -> u64 {
+        next_seq(self.seq, self.now_us)
+    }
+
+    fn due(&self, holder: Holder) -> Option<Why> {
+        match holder {
+            Holder::Lease(lease) => self.leases.alive(lease).is_none().then_some(Why::Lease),
+            Holder::Deadline(tick) => {
+                (tick.saturating_mul(TICK_MS * 1000) <= self.now_us).then_some(Why::Expired)
+            }
+        }
+    }
+
+    fn emit(&mut self, event: &Event<'_>) {
+        self.counters.events += 1;
+        self.outbox.push(event);
+    }
+
+    fn db(&self) -> u32 {
+        self.db
+    }
+
+    fn joined(&mut self) {
+        self.counters.joins += 1;
+    }
+
+    fn left(&mut self, why: Why) {
+        match why {
+            Why::Removed => self.counters.leaves_removed += 1,
+            Why::Expired => self.counters.leaves_expired += 1,
+            Why::Lease => self.counters.leaves_lease += 1,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `get_user_status`: when users were last active and last online.
+
+use super::{Api, ApiError, Method, Output};
+use crate::protocol::write::{self, Object};
+use crate::protocol::{Fields, Malformed};
+use crate::store::Status;
+
+/// What `get_user_status` takes.
+#[derive(Debug)]
+pub(super) struct Request {
+    users: Vec<String>,
+}
+
+/// The users of the request, in order, and what is known of each.
+#[derive(Debug)]
+pub(super) struct Statuses(Vec<(String, Status)>);
+
+// === impl Request ===
+
+impl Method for Request {
+    type Output = Statuses;
+
+    fn parse(params: &Fields<'_>) -> Result<Self, Malformed> {
+        Ok(Self { users: params.strings("users")? })
+    }
+
+    async fn call(self, api: &Api) -> Result<Statuses, ApiError> {
+        api.users(&self.users)?;
+        let statuses = api.store.statuses(&self.users).await?;
+        Ok(Statuses(self.users.into_iter().zip(statuses).collect()))
+    }
+}
+
+// === impl Statuses ===
+
+impl Output for Statuses {
+    fn write(&self, body: &mut Object<'_>) {
+        let mut list = vec![b'['];
+        for (at, (user, status)) in self.0.iter().enumerate() {
+            if at > 0 {
+                list.push(b',');
+            }
+            write::object(&mut list, |body| {
+                body.string("user", user);
+                for (name, time) in [("active", status.active), ("online", status.online)] {
+                    if let Some(time) = time {
+                        body.number(name, time);
+                    }
+                }
+            });
+        }
+        list.push(b']');
+        body.raw("statuses", &list);
+    }
+}

@@ -1,0 +1,221 @@
+//! Puts the parts together, runs them until they are told to stop, and lets them finish.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{Api, Node};
+use crate::clock::Clock;
+use crate::config::{Config, EngineType, RedisAddress};
+use crate::hub::Hub;
+use crate::session::Context;
+use crate::store::embedded::{Embedded, EmbeddedError, Running};
+use crate::store::{Address, Settings, Store};
+use crate::token::Verifier;
+use crate::transport::{self, Port, Server, State};
+
+/// Shown to clients and in `info`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " Rollcall");
+
+/// File name of the module, beside the server.
+const MODULE: &str = "librollcall_module.so";
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{option}: {address} cannot be listened on")]
+    Bind { option: &'static str, address: String, source: std::io::Error },
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+}
+
+/// A server that has bound its ports and is ready to run.
+#[derive(Debug)]
+pub struct App {
+    config: Arc<Config>,
+    main: Server,
+    internal: Option<Server>,
+    redis: Option<Running>,
+    settings: Settings,
+}
+
+// === impl App ===
+
+impl App {
+    /// Binds the ports and starts the embedded Redis, if there is to be one.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let http = &config.http_server;
+        let main = bind("http_server.port", &http.address, http.port).await?;
+        let internal = match http.separate_internal_port() {
+            Some(port) => {
+                Some(bind("http_server.internal_port", &http.internal_address, port).await?)
+            }
+            None => None,
+        };
+        let redis = match config.engine.kind {
+            EngineType::Embedded => Some(embedded(&config).start()?),
+            EngineType::Redis => None,
+        };
+        let settings = settings(&config, redis.as_ref());
+        Ok(Self { config: Arc::new(config), main, internal, redis, settings })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.main.address()
+    }
+
+    /// Where backends call.
+    pub fn api_address(&self) -> std::io::Result<std::net::SocketAddr> {
+        match &self.internal {
+            Some(internal) if !self.config.http_api.external => internal.address(),
+            _ => self.main.address(),
+        }
+    }
+
+    /// The socket of the embedded Redis.
+    pub fn redis_socket(&self) -> Option<PathBuf> {
+        self.redis.as_ref().map(Running::socket)
+    }
+
+    /// Serves until `stop`; sessions say goodbye, calls under way finish, and what is held in Redis
+    /// is let go, within `shutdown.timeout`.
+    pub async fn run(self, stop: CancellationToken) {
+        let redis_stop = CancellationToken::new();
+        let redis = self.redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
+        let (store, events) = Store::start(self.settings);
+        let limit = self.config.channel.join_leave_mirror_limit as u64;
+        let hub = Hub::start(store.clone(), events, limit);
+        let state = state(self.config.clone(), store.clone(), hub, stop.clone());
+        let sessions = state.sessions.clone();
+        let servers = serve(self.main, self.internal, &state, &stop);
+
+        stop.cancelled().await;
+        sessions.close();
+        let drained = async {
+            sessions.wait().await;
+            for server in servers {
+                if let Err(error) = server.await {
+                    tracing::error!(%error, "a port ended badly");
+                }
+            }
+        };
+        if tokio::time::timeout(self.config.shutdown.timeout, drained).await.is_err() {
+            tracing::warn!("clients were still there when the time to stop was up");
+        }
+        within(self.config.shutdown.timeout, store.stop()).await;
+        redis_stop.cancel();
+        if let Some(redis) = redis
+            && let Err(error) = redis.await
+        {
+            tracing::error!(%error, "the embedded redis ended badly");
+        }
+    }
+}
+
+fn serve(
+    main: Server,
+    internal: Option<Server>,
+    state: &State,
+    stop: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let port = if internal.is_some() { Port::External } else { Port::Both };
+    let mut servers =
+        vec![tokio::spawn(main.serve(transport::router(state.clone(), port), stop.clone()))];
+    if let Some(internal) = internal {
+        let router = transport::router(state.clone(), Port::Internal);
+        servers.push(tokio::spawn(internal.serve(router, stop.clone())));
+    }
+    servers
+}
+
+fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -> State {
+    let context = Arc::new(Context {
+        connection_tokens: Verifier::for_connections(&config.client),
+        subscription_tokens: Verifier::for_subscriptions(&config.client),
+        config: config.clone(),
+        hub: hub.clone(),
+        store: store.clone(),
+        clock: Clock::system(),
+        version: VERSION,
+    });
+    let node = Node {
+        uid: uuid::Uuid::new_v4().to_string(),
+        name: node_name(&config),
+        version: VERSION,
+        started: Instant::now(),
+    };
+    let api = Arc::new(Api { config, hub, store, node });
+    State { context, api, stop, sessions: TaskTracker::new() }
+}
+
+async fn within(limit: Duration, work: impl Future<Output = ()>) {
+    if tokio::time::timeout(limit, work).await.is_err() {
+        tracing::warn!("redis did not answer when the time to stop was up");
+    }
+}
+
+async fn bind(option: &'static str, address: &str, port: u16) -> Result<Server, StartError> {
+    Server::bind(address, port).await.map_err(|source| StartError::Bind {
+        option,
+        address: format!("{address}:{port}"),
+        source,
+    })
+}
+
+/// `hostname_port`, as the original names its nodes, unless a name is configured.
+fn node_name(config: &Config) -> String {
+    if !config.node.name.is_empty() {
+        return config.node.name.clone();
+    }
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{host}_{}", config.http_server.port)
+}
+
+fn embedded(config: &Config) -> Embedded {
+    let options = &config.engine.embedded;
+    let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
+    let beside = || {
+        let own = std::env::current_exe().unwrap_or_default();
+        own.with_file_name(MODULE)
+    };
+    Embedded {
+        dir: given(&options.dir),
+        module: given(&options.module).unwrap_or_else(beside),
+        redis_server: given(&options.redis_server).unwrap_or_else(|| "redis-server".into()),
+    }
+}
+
+fn settings(config: &Config, redis: Option<&Running>) -> Settings {
+    let options = &config.engine.redis;
+    let (address, user, password, db) = match redis {
+        Some(redis) => (Address::Unix(redis.socket()), String::new(), None, 0),
+        None => {
+            let endpoint = options.endpoint();
+            let address = match endpoint.address {
+                RedisAddress::Tcp { host, port } => Address::Tcp { host, port },
+                RedisAddress::Unix { path } => Address::Unix(path.into()),
+            };
+            let password = Some(endpoint.password).filter(|password| !password.is_empty());
+            (address, endpoint.user, password, endpoint.db)
+        }
+    };
+    let status = &config.user_status;
+    Settings {
+        address,
+        user: Some(user).filter(|user| !user.is_empty()),
+        password,
+        db,
+        connect_timeout: options.connect_timeout,
+        io_timeout: options.io_timeout,
+        lease: options.lease,
+        prefix: options.prefix.clone(),
+        partitions: status.partitions,
+        status_ttl: status.enabled.then_some(status.expire_interval),
+    }
+}

@@ -1,0 +1,26 @@
+//! `http_server`: where the server listens.
+
+use super::section::section;
+
+section! {
+    /// Where the server listens.
+    pub struct HttpServer {
+        /// Interface address to listen on; empty for all.
+        address: String = String::new(),
+        /// Port of everything that clients use.
+        port: u16 = 8000,
+        /// Interface address of the internal endpoints, when they have their own port.
+        internal_address: String = String::new(),
+        /// Port of the HTTP API and of health; 0 for the same port as everything else.
+        internal_port: u16 = 0,
+    }
+}
+
+// === impl HttpServer ===
+
+impl HttpServer {
+    /// The port of the internal endpoints, if it is not the main one.
+    pub fn separate_internal_port(&self) -> Option<u16> {
+        Some(self.internal_port).filter(|port| *port != 0 && *port != self.port)
+    }
+}

@@ -1,0 +1,103 @@
+//! Configuration: what can be set, where it is read from, and what is refused.
+//!
+//! Each section is one file that declares its options once; reading, defaults, warnings about
+//! unknown options, variables, flags and the list of options all derive from that declaration.
+
+mod channel;
+mod client;
+mod duration;
+mod engine;
+mod env;
+mod file;
+mod flags;
+mod health;
+mod http_api;
+mod http_server;
+mod legacy;
+mod load;
+mod log;
+mod namespaces;
+mod node;
+mod pattern;
+mod redis_address;
+mod refused;
+mod secret;
+mod section;
+mod shutdown;
+mod token;
+mod unsupported;
+mod user_status;
+mod value;
+mod websocket;
+
+pub use channel::{Channel, ChannelOptions, DataFormat, Namespace};
+pub use client::Client;
+pub use engine::{Embedded, Engine, EngineType, Redis, RedisEndpoint};
+pub use health::Health;
+pub use http_api::{ErrorMode, HttpApi};
+pub use http_server::HttpServer;
+pub use load::{ConfigError, Invocation, Loaded, load};
+pub use log::{Log, LogFormat, LogLevel};
+pub use namespaces::Namespaces;
+pub use node::Node;
+pub use pattern::Pattern;
+pub use redis_address::{RedisAddress, RedisUrl};
+pub use refused::{NoHistory, NotYet};
+pub use secret::Secret;
+pub use section::{Kind, Opt};
+pub use shutdown::Shutdown;
+pub use token::{SubscriptionToken, Token};
+pub use user_status::{UserStatus, UserStatusRedis};
+pub use websocket::WebSocket;
+
+use section::{Findings, Setting, section};
+
+section! {
+    /// Everything that can be set.
+    pub struct Config {
+        /// Where the server listens.
+        http_server: HttpServer = HttpServer::default(),
+        /// The server API over HTTP.
+        http_api: HttpApi = HttpApi::default(),
+        /// What connections may do.
+        client: Client = Client::default(),
+        /// How channels are named and what holds for them.
+        channel: Channel = Channel::default(),
+        /// The Redis that holds everything.
+        engine: Engine = Engine::default(),
+        /// When users were last online and active.
+        user_status: UserStatus = UserStatus::default(),
+        /// The WebSocket endpoint.
+        websocket: WebSocket = WebSocket::default(),
+        /// The health endpoint.
+        health: Health = Health::default(),
+        /// This server among others.
+        node: Node = Node::default(),
+        /// How the server ends.
+        shutdown: Shutdown = Shutdown::default(),
+        /// What is written about what happens.
+        log: Log = Log::default(),
+    }
+}
+
+/// Every option there is, in the order of the sections.
+pub fn options() -> Vec<Opt> {
+    let mut out = Vec::new();
+    Config::default().list("", "", &mut out);
+    out
+}
+
+// === impl Config ===
+
+impl Config {
+    /// What no option can see alone.
+    fn check(&self, findings: &mut Findings) {
+        self.http_api.check(findings);
+        self.client.check(findings);
+        self.channel.check(findings);
+        self.engine.check(self.channel.max_length, findings);
+        self.user_status.check(&self.engine, findings);
+        self.websocket.check(findings);
+        self.health.check(findings);
+    }
+}

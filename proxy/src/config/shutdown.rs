@@ -1,0 +1,13 @@
+//! `shutdown`: how the server ends.
+
+use std::time::Duration;
+
+use super::section::section;
+
+section! {
+    /// How the server ends.
+    pub struct Shutdown {
+        /// How long clients and calls are waited for.
+        timeout: Duration = Duration::from_secs(30),
+    }
+}

@@ -1,0 +1,153 @@
+//! One channel: its local subscribers and the mirror of its roster.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rollcall_wire::publication::Message;
+use tokio::time::Instant;
+
+use super::member_push;
+use super::mirror::{Effect, Event, Kind, Mirror};
+use super::queue::Outbox;
+
+/// Pushes that may wait for the reply of a subscribe; over it the client is slow.
+const HELD: usize = 16_384;
+
+/// A channel's state; see [`super::Hub`].
+#[derive(Debug, Default)]
+pub(super) struct Channel {
+    pub(super) subscribers: HashMap<Arc<str>, Subscriber>,
+    /// Whether Redis sends us the channel's events.
+    pub(super) listening: bool,
+    /// Exists while somebody listens to joins and leaves.
+    pub(super) mirror: Option<Mirror>,
+    /// Since when nobody subscribes.
+    pub(super) empty_since: Option<Instant>,
+    /// A check is queued already.
+    pub(super) check_waiting: bool,
+    /// Held while listening begins or ends, or the mirror is read.
+    pub(super) gate: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A client that listens to a channel.
+#[derive(Debug)]
+pub struct Subscriber {
+    pub(super) client: Arc<str>,
+    pub(super) outbox: Arc<Outbox>,
+    /// Whether joins and leaves are pushed.
+    pub(super) wants_members: bool,
+    /// Joins and leaves before this are from before the client's own join.
+    from: u64,
+    /// Pushes that wait for the reply of the subscribe; `None` from then on.
+    held: Option<Vec<(Option<u64>, Bytes)>>,
+}
+
+// === impl Channel ===
+
+impl Channel {
+    pub(super) fn add(&mut self, subscriber: Subscriber) {
+        self.empty_since = None;
+        self.subscribers.insert(subscriber.client.clone(), subscriber);
+    }
+
+    pub(super) fn remove(&mut self, client: &str) {
+        self.subscribers.remove(client);
+        if self.subscribers.is_empty() {
+            self.empty_since.get_or_insert_with(Instant::now);
+        }
+        if !self.subscribers.values().any(|one| one.wants_members) {
+            self.mirror = None;
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, client: &str) -> Option<&mut Subscriber> {
+        self.subscribers.get_mut(client)
+    }
+
+    /// Applies an event to the mirror and shows what changed; whether the roster must be read again.
+    pub(super) fn on_event(&mut self, channel: &str, message: &Message<'_>) -> bool {
+        let Some(mirror) = &mut self.mirror else { return false };
+        let (kind, entry) = match message {
+            Message::Join(entry) => (Kind::Join, entry),
+            Message::Update(entry) => (Kind::Update, entry),
+            Message::Leave(entry) => (Kind::Leave, entry),
+            Message::Reset { .. } | Message::Publication(_) => return true,
+        };
+        let Some(event) = Event::read(kind, entry) else { return true };
+        let effect = mirror.on_event(event);
+        self.show(channel, effect)
+    }
+
+    /// Pushes changes to the listeners of joins and leaves; whether something was missed.
+    pub(super) fn show(&mut self, channel: &str, effect: Effect) -> bool {
+        for (seq, change) in &effect.changes {
+            let push = member_push(channel, change);
+            for subscriber in self.subscribers.values_mut().filter(|one| one.wants_members) {
+                subscriber.member(*seq, &push);
+            }
+        }
+        effect.gap
+    }
+
+    /// Pushes to everybody.
+    pub(super) fn deliver_all(&mut self, push: &Bytes) {
+        for subscriber in self.subscribers.values_mut() {
+            subscriber.push(None, push);
+        }
+    }
+}
+
+// === impl Subscriber ===
+
+impl Subscriber {
+    pub fn new(client: Arc<str>, outbox: Arc<Outbox>, wants_members: bool) -> Self {
+        Self { client, outbox, wants_members, from: 0, held: Some(Vec::new()) }
+    }
+
+    /// The reply is out: what waited follows, and from now on pushes go straight through.
+    pub(super) fn commit(&mut self, reply: Option<Bytes>, from: u64) {
+        self.from = from;
+        if let Some(reply) = reply {
+            self.outbox.reply(reply);
+        }
+        for (seq, push) in self.held.take().unwrap_or_default() {
+            if seq.is_none_or(|seq| seq >= from) {
+                self.outbox.push(push);
+            }
+        }
+    }
+
+    fn member(&mut self, seq: u64, push: &Bytes) {
+        if seq >= self.from {
+            self.push(Some(seq), push);
+        }
+    }
+
+    fn push(&mut self, seq: Option<u64>, push: &Bytes) {
+        match &mut self.held {
+            None => self.outbox.push(push.clone()),
+            Some(held) if held.len() < HELD => held.push((seq, push.clone())),
+            Some(_) => self.outbox.close(crate::protocol::Disconnect::SLOW),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_older_than_the_own_join_is_never_shown() {
+        let outbox = Arc::new(Outbox::new(1_000));
+        let mut subscriber = Subscriber::new("c".into(), outbox.clone(), true);
+        subscriber.member(9, &Bytes::from_static(b"old"));
+        subscriber.push(None, &Bytes::from_static(b"publication"));
+        subscriber.member(10, &Bytes::from_static(b"own join"));
+        subscriber.commit(Some(Bytes::from_static(b"reply")), 10);
+        subscriber.member(9, &Bytes::from_static(b"late"));
+        subscriber.member(11, &Bytes::from_static(b"next"));
+        let (messages, _) = outbox.take(16);
+        assert_eq!(messages, ["reply", "publication", "own join", "next"]);
+    }
+}

@@ -1,0 +1,294 @@
+//! Checking that what listeners were shown is what is in Redis, and mending it where it is not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use super::Hub;
+use super::mirror::{Mirror, Read};
+use crate::store::{Roster, StoreError};
+
+/// How often every mirrored roster's sequence is compared.
+const PERIOD: Duration = Duration::from_secs(10);
+/// After a loss, how long others have to put back what was lost.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long events already on their way may take.
+const ON_THEIR_WAY: Duration = Duration::from_millis(500);
+/// How long a failed check waits for its next try.
+const RETRY: Duration = Duration::from_millis(300);
+/// How long an empty channel is still listened to: a reload of a page costs no resubscription.
+const LINGER: Duration = Duration::from_secs(1);
+/// Channels checked or subscribed at once.
+const AT_ONCE: usize = 64;
+/// Rosters compared in one call.
+const BATCH: usize = 500;
+
+/// Serves the queue of checks.
+pub(super) async fn run(hub: Hub, waiting: mpsc::Receiver<Arc<str>>) {
+    let waiting = stream::unfold(waiting, |mut waiting| async {
+        waiting.recv().await.map(|channel| (channel, waiting))
+    });
+    waiting
+        .for_each_concurrent(AT_ONCE, |channel| {
+            let hub = &hub;
+            async move {
+                if let Some(state) = hub.channels(&channel).get_mut(&channel) {
+                    state.check_waiting = false;
+                }
+                if let Err(error) = hub.check(&channel).await {
+                    tracing::debug!(%channel, %error, "a check failed and is tried again");
+                    tokio::time::sleep(RETRY).await;
+                    hub.check_soon(&channel);
+                }
+            }
+        })
+        .await;
+}
+
+/// Compares the sequences of all mirrored rosters, every [`PERIOD`].
+pub(super) async fn periodically(hub: Hub) {
+    loop {
+        tokio::time::sleep(PERIOD).await;
+        let names = hub.names(|state| state.mirror.is_some());
+        for batch in names.chunks(BATCH) {
+            let Ok(all) = hub.inner.store.stats_of(batch).await else { break };
+            // Events on their way are no gap.
+            tokio::time::sleep(ON_THEIR_WAY).await;
+            for (channel, stats) in batch.iter().zip(all) {
+                let behind = hub.channels(channel).get(channel).is_some_and(|state| {
+                    state.mirror.as_ref().is_some_and(|mirror| {
+                        mirror.seq() < stats.seq && !(stats.clients == 0 && mirror.is_empty())
+                    })
+                });
+                if behind {
+                    hub.check_soon(channel);
+                }
+            }
+        }
+    }
+}
+
+/// Stops listening to channels that nobody subscribes any more.
+pub(super) async fn sweep(hub: Hub) {
+    loop {
+        tokio::time::sleep(LINGER / 2).await;
+        let idle = hub.names(|state| state.empty_since.is_some_and(|at| at.elapsed() >= LINGER));
+        for channel in idle {
+            hub.close(&channel).await;
+        }
+    }
+}
+
+/// After a reconnect: subscribes to every channel again, one at a time on the wire, then checks it.
+pub(super) fn resubscribe(hub: &Hub) {
+    let hub = hub.clone();
+    tokio::spawn(async move {
+        let names = hub.names(|state| state.listening);
+        stream::iter(names)
+            .for_each_concurrent(AT_ONCE, |channel| {
+                let hub = &hub;
+                async move {
+                    // A failure makes the connection anew, and this starts again.
+                    if hub.inner.store.listen_again(&channel).await.is_ok() {
+                        hub.check_soon(&channel);
+                    }
+                }
+            })
+            .await;
+    });
+}
+
+/// Checks every channel that has listeners of joins and leaves.
+pub(super) fn all(hub: &Hub) {
+    for channel in hub.names(|state| state.mirror.is_some()) {
+        hub.check_soon(&channel);
+    }
+}
+
+/// Redis may have lost data: whoever is gone from it is given time to come back.
+pub(super) fn new_epoch(hub: &Hub) {
+    for channel in hub.names(|state| state.mirror.is_some()) {
+        hub.distrust(&channel);
+    }
+    all(hub);
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// Makes the first read of a mirror, if there is none yet. The channel's gate is held.
+    pub(super) async fn mirror(&self, channel: &Arc<str>) -> Result<(), StoreError> {
+        {
+            let mut channels = self.channels(channel);
+            let Some(state) = channels.get_mut(channel) else { return Ok(()) };
+            if state.mirror.is_some() {
+                return Ok(());
+            }
+            state.mirror = Some(Mirror::new());
+        }
+        let read = self.read(channel).await;
+        let mut channels = self.channels(channel);
+        let Some(state) = channels.get_mut(channel) else { return Ok(()) };
+        match (read, &mut state.mirror) {
+            (Ok((seq, read)), Some(mirror)) => {
+                // Everybody who is there already is shown to nobody: listeners ask for presence.
+                let before = mirror.first_read(seq, read);
+                let gap = state.show(channel, before);
+                drop(channels);
+                if gap {
+                    self.check_soon(channel);
+                }
+                Ok(())
+            }
+            (Err(error), mirror) => {
+                *mirror = None;
+                Err(error)
+            }
+            (Ok(_), None) => Ok(()),
+        }
+    }
+
+    /// Brings the listeners of a channel up to date.
+    async fn check(&self, channel: &Arc<str>) -> Result<(), StoreError> {
+        let gate = {
+            let mut channels = self.channels(channel);
+            let Some(state) = channels.get_mut(channel) else { return Ok(()) };
+            if state.mirror.is_none() {
+                return Ok(());
+            }
+            state.gate.clone()
+        };
+        let _gate = gate.lock().await;
+        let too_many = {
+            let mut channels = self.channels(channel);
+            let Some(mirror) = channels.get_mut(channel).and_then(|state| state.mirror.as_mut())
+            else {
+                return Ok(());
+            };
+            mirror.begin_read();
+            mirror.is_too_many()
+        };
+        if too_many {
+            self.unsubscribe_members(channel);
+            return Ok(());
+        }
+        let read = self.read(channel).await;
+        self.finish(channel, read)
+    }
+
+    /// Ends a check with what was read.
+    fn finish(
+        &self,
+        channel: &Arc<str>,
+        read: Result<(u64, Read), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut channels = self.channels(channel);
+        let Some(state) = channels.get_mut(channel) else { return Ok(()) };
+        let Some(mirror) = &mut state.mirror else { return Ok(()) };
+        let (effect, wait, result) = match read {
+            Ok((seq, read)) => {
+                let vanished = matches!(&read, Read::All(all) if all.is_empty());
+                let (absent, wait) = mirror.judge_read(vanished);
+                (mirror.end_read(seq, read, absent), wait, Ok(()))
+            }
+            Err(error) => (mirror.abandon_read(), false, Err(error)),
+        };
+        let gap = state.show(channel, effect) && result.is_ok();
+        drop(channels);
+        if wait {
+            self.check_later(channel.clone());
+        } else if gap {
+            self.check_soon(channel);
+        }
+        result
+    }
+
+    /// After [`PATIENCE`] whoever is still gone has left.
+    fn check_later(&self, channel: Arc<str>) {
+        let hub = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            if let Some(state) = hub.channels(&channel).get_mut(&channel)
+                && let Some(mirror) = &mut state.mirror
+            {
+                mirror.end_patience();
+            }
+            hub.check_soon(&channel);
+        });
+    }
+
+    fn distrust(&self, channel: &str) {
+        if let Some(state) = self.channels(channel).get_mut(channel)
+            && let Some(mirror) = &mut state.mirror
+        {
+            mirror.distrust();
+        }
+    }
+
+    async fn read(&self, channel: &str) -> Result<(u64, Read), StoreError> {
+        let store = &self.inner.store;
+        let stats = store.stats(channel).await?;
+        if stats.clients > self.inner.mirror_limit {
+            return Ok((stats.seq, Read::TooMany));
+        }
+        let Roster { seq, json } = store.roster(channel).await?;
+        let Members(all) = serde_json::from_slice(&json)
+            .map_err(|_| StoreError::Unexpected(rollcall_wire::words::PRESENCE_GET))?;
+        Ok((seq, Read::All(all)))
+    }
+
+    /// Ends listening, unless somebody came meanwhile.
+    async fn close(&self, channel: &Arc<str>) {
+        let Some(gate) = self.channels(channel).get(channel).map(|state| state.gate.clone()) else {
+            return;
+        };
+        let Ok(_gate) = gate.try_lock() else { return };
+        {
+            let mut channels = self.channels(channel);
+            let Some(state) = channels.get_mut(channel) else { return };
+            if !state.subscribers.is_empty() {
+                return;
+            }
+            state.listening = false;
+        }
+        if let Err(error) = self.inner.store.unlisten(channel).await {
+            tracing::debug!(%channel, %error, "a channel nobody listens to is still sent");
+        }
+        let mut channels = self.channels(channel);
+        if channels.get(channel).is_some_and(|state| state.subscribers.is_empty()) {
+            channels.remove(channel);
+        }
+    }
+}
+
+/// The `presence` object as `(client, ClientInfo)` pairs.
+struct Members(Vec<(Box<str>, Box<str>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a presence object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
+                let mut all = Vec::new();
+                while let Some((client, info)) = map.next_entry::<Box<str>, Box<RawValue>>()? {
+                    all.push((client, info.get().into()));
+                }
+                Ok(Members(all))
+            }
+        }
+
+        from.deserialize_map(Pairs)
+    }
+}

@@ -1,0 +1,314 @@
+//! What the listeners of one channel have been shown, and what an event or a read changes of that.
+//! Pure: no Redis, no clock.
+
+use std::collections::HashMap;
+
+use rollcall_wire::publication::Entry;
+
+/// Events kept while a read is under way; more make the read worthless, and it is done again.
+const KEPT: usize = 10_000;
+
+/// A change to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The member as a `ClientInfo` object.
+    Join(Box<str>),
+    Leave(Box<str>),
+}
+
+/// Changes to show, each with the sequence it belongs to, and whether something was missed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Effect {
+    pub(super) changes: Vec<(u64, Change)>,
+    pub(super) gap: bool,
+}
+
+/// What an event says of its member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Join,
+    Update,
+    Leave,
+}
+
+/// A member's event, reduced to what the mirror needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Event {
+    kind: Kind,
+    seq: u64,
+    prev: u64,
+    clients: u64,
+    back: bool,
+    client: Box<str>,
+    info: Box<str>,
+}
+
+/// What listeners have been shown.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    seq: u64,
+    members: Members,
+    /// Events that arrived since a read was sent off.
+    reading: Option<Vec<Event>>,
+    patience: Patience,
+}
+
+/// Whether a read that lacks members is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// It is, unless nobody is left at all.
+    None,
+    /// Redis may have lost data: the next read starts the wait.
+    Due,
+    /// Leaves wait until the time is up.
+    Waiting,
+    /// The time is up: the next read is believed.
+    Over,
+}
+
+#[derive(Debug)]
+enum Members {
+    /// Client ids and what was shown of them; also those whose leave waits.
+    Known(HashMap<Box<str>, Box<str>>),
+    /// Too many to mirror: events are passed on as they are, and a gap cannot be mended.
+    TooMany,
+}
+
+/// A read of the roster.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// Everyone, as `(client, ClientInfo)`.
+    All(Vec<(Box<str>, Box<str>)>),
+    /// The roster is above the limit.
+    TooMany,
+}
+
+/// What to do with shown members that a read does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// They left.
+    Leave,
+    /// Redis may have lost them: wait for others to put them back.
+    Wait,
+}
+
+// === impl Event ===
+
+impl Event {
+    /// `None` for an info without a client id, which the module never sends.
+    pub(super) fn read(kind: Kind, entry: &Entry<'_>) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Id {
+            client: Box<str>,
+        }
+        let id: Id = serde_json::from_str(entry.info.get()).ok()?;
+        Some(Self {
+            kind,
+            seq: entry.seq,
+            prev: entry.prev,
+            clients: entry.clients,
+            back: entry.back,
+            client: id.client,
+            info: entry.info.get().into(),
+        })
+    }
+}
+
+// === impl Mirror ===
+
+impl Mirror {
+    /// A mirror of nothing yet, waiting for its first read.
+    pub(super) fn new() -> Self {
+        Self {
+            seq: 0,
+            members: Members::Known(HashMap::new()),
+            reading: Some(Vec::new()),
+            patience: Patience::None,
+        }
+    }
+
+    pub(super) fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Whether nobody is shown; rosters too big to know are not empty.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(&self.members, Members::Known(known) if known.is_empty())
+    }
+
+    pub(super) fn is_too_many(&self) -> bool {
+        matches!(self.members, Members::TooMany)
+    }
+
+    /// Applies an event; while a read is under way it waits for the read's end.
+    pub(super) fn on_event(&mut self, event: Event) -> Effect {
+        if let Some(kept) = &mut self.reading {
+            if kept.len() < KEPT {
+                kept.push(event);
+            }
+            return Effect::default();
+        }
+        let mut effect = Effect::default();
+        self.apply(event, &mut effect);
+        effect
+    }
+
+    /// Takes the first read: it is what listeners know, and shows nothing.
+    pub(super) fn first_read(&mut self, seq: u64, read: Read) -> Effect {
+        match read {
+            Read::All(all) => {
+                self.members = Members::Known(all.into_iter().collect());
+            }
+            Read::TooMany => self.members = Members::TooMany,
+        }
+        self.seq = seq;
+        let mut effect = Effect::default();
+        for event in self.reading.take().unwrap_or_default() {
+            self.apply(event, &mut effect);
+        }
+        effect
+    }
+
+    /// Redis may have lost data: whoever a read lacks is given time to be put back.
+    pub(super) fn distrust(&mut self) {
+        if self.patience != Patience::Waiting {
+            self.patience = Patience::Due;
+        }
+    }
+
+    /// What the coming [`Self::end_read`] does with leaves, and whether a wait begins with it. A
+    /// roster that `vanished` under a mirror that shows somebody is such a loss as well.
+    pub(super) fn judge_read(&mut self, vanished: bool) -> (Absent, bool) {
+        let before = self.patience;
+        self.patience = match before {
+            Patience::Due => Patience::Waiting,
+            Patience::None if vanished && !self.is_empty() => Patience::Waiting,
+            Patience::Over => Patience::None,
+            other => other,
+        };
+        match self.patience {
+            Patience::Waiting => (Absent::Wait, before != Patience::Waiting),
+            _ => (Absent::Leave, false),
+        }
+    }
+
+    /// The wait is over: the next read is believed.
+    pub(super) fn end_patience(&mut self) {
+        self.patience = Patience::Over;
+    }
+
+    /// Events from now on wait until [`Self::end_read`].
+    pub(super) fn begin_read(&mut self) {
+        self.reading.get_or_insert_default();
+    }
+
+    /// The read failed: what waited is applied to what was known, and a gap is reported.
+    pub(super) fn abandon_read(&mut self) -> Effect {
+        let mut effect = Effect::default();
+        for event in self.reading.take().unwrap_or_default() {
+            self.apply(event, &mut effect);
+        }
+        effect.gap = true;
+        effect
+    }
+
+    /// Takes a read at `seq`: differences are shown, then the events after it.
+    pub(super) fn end_read(&mut self, seq: u64, read: Read, absent: Absent) -> Effect {
+        let kept = self.reading.take().unwrap_or_default();
+        let mut effect = Effect { changes: Vec::new(), gap: kept.len() >= KEPT };
+        match read {
+            Read::All(all) => self.compare(seq, all, absent, &mut effect),
+            Read::TooMany => self.members = Members::TooMany,
+        }
+        self.seq = seq;
+        for event in kept {
+            self.apply(event, &mut effect);
+        }
+        effect
+    }
+
+    fn compare(
+        &mut self,
+        seq: u64,
+        all: Vec<(Box<str>, Box<str>)>,
+        absent: Absent,
+        effect: &mut Effect,
+    ) {
+        let mut shown = match std::mem::replace(&mut self.members, Members::TooMany) {
+            Members::Known(known) => known,
+            // Nobody knows what was shown: what is there now counts as shown.
+            Members::TooMany => {
+                self.members = Members::Known(all.into_iter().collect());
+                return;
+            }
+        };
+        let mut next = HashMap::with_capacity(all.len());
+        let mut joined = Vec::new();
+        for (client, info) in all {
+            if shown.remove(&client).is_none() {
+                joined.push((seq, Change::Join(info.clone())));
+            }
+            next.insert(client, info);
+        }
+        match absent {
+            Absent::Leave => {
+                let left = shown.into_values().map(|info| (seq, Change::Leave(info)));
+                effect.changes.extend(left);
+            }
+            Absent::Wait => next.extend(shown),
+        }
+        // Who left is shown before who came: a reader never sees more than there are.
+        effect.changes.append(&mut joined);
+        self.members = Members::Known(next);
+    }
+
+    fn apply(&mut self, event: Event, effect: &mut Effect) {
+        if event.seq <= self.seq {
+            return;
+        }
+        let whole = event.prev == self.seq || (event.prev == 0 && self.is_empty());
+        // The roster was empty while we show somebody, or somebody puts back what was lost: a read
+        // now would lack those who have not come back yet.
+        if !whole && (event.prev == 0 || event.back) {
+            self.distrust();
+        }
+        let known = match &mut self.members {
+            Members::Known(known) => known,
+            Members::TooMany => {
+                effect.gap |= !whole;
+                self.seq = event.seq;
+                match event.kind {
+                    Kind::Join if !event.back => {
+                        effect.changes.push((event.seq, Change::Join(event.info)));
+                    }
+                    Kind::Leave => effect.changes.push((event.seq, Change::Leave(event.info))),
+                    _ => {}
+                }
+                return;
+            }
+        };
+        self.seq = event.seq;
+        match event.kind {
+            Kind::Join => {
+                if known.insert(event.client, event.info.clone()).is_none() {
+                    effect.changes.push((event.seq, Change::Join(event.info)));
+                }
+            }
+            Kind::Update => {
+                if let Some(shown) = known.get_mut(&event.client) {
+                    *shown = event.info;
+                }
+            }
+            Kind::Leave => {
+                if known.remove(&event.client).is_some() {
+                    effect.changes.push((event.seq, Change::Leave(event.info)));
+                }
+            }
+        }
+        // A roster that has just become empty is right whatever was missed before.
+        effect.gap |= !whole && !(event.clients == 0 && known.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! The mirror's rules.
+
+use super::*;
+
+fn info(client: &str) -> Box<str> {
+    format!("{{\"user\":\"u\",\"client\":\"{client}\"}}").into()
+}
+
+fn event(kind: Kind, client: &str, prev: u64, seq: u64) -> Event {
+    let clients = 1;
+    Event { kind, seq, prev, clients, back: false, client: client.into(), info: info(client) }
+}
+
+fn join(client: &str, prev: u64, seq: u64) -> Event {
+    event(Kind::Join, client, prev, seq)
+}
+
+fn leave(client: &str, prev: u64, seq: u64) -> Event {
+    event(Kind::Leave, client, prev, seq)
+}
+
+fn all(clients: &[&str]) -> Read {
+    Read::All(clients.iter().map(|client| ((*client).into(), info(client))).collect())
+}
+
+/// Changes as `+a -b`, with a `!` for a gap.
+fn text(effect: Effect) -> String {
+    let client = |info: &str| {
+        let start = info.find("\"client\":\"").map_or(0, |at| at + 10);
+        info[start..info.len() - 2].to_owned()
+    };
+    let mut words: Vec<String> = effect
+        .changes
+        .iter()
+        .map(|(_, change)| match change {
+            Change::Join(info) => format!("+{}", client(info)),
+            Change::Leave(info) => format!("-{}", client(info)),
+        })
+        .collect();
+    words.sort();
+    if effect.gap {
+        words.push("!".to_owned());
+    }
+    words.join(" ")
+}
+
+fn mirror(seq: u64, clients: &[&str]) -> Mirror {
+    let mut mirror = Mirror::new();
+    assert_eq!(text(mirror.first_read(seq, all(clients))), "");
+    mirror
+}
+
+#[test]
+fn events_are_differences() {
+    let mut mirror = mirror(10, &["a"]);
+    assert_eq!(text(mirror.on_event(join("b", 10, 11))), "+b");
+    assert_eq!(text(mirror.on_event(join("b", 11, 12))), "");
+    assert_eq!(text(mirror.on_event(leave("b", 12, 13))), "-b");
+    assert_eq!(text(mirror.on_event(leave("b", 13, 14))), "");
+    assert_eq!(text(mirror.on_event(event(Kind::Update, "a", 14, 15))), "");
+}
+
+#[test]
+fn what_a_read_covers_is_not_shown_again() {
+    let mut mirror = mirror(10, &["a"]);
+    assert_eq!(text(mirror.on_event(join("b", 8, 9))), "");
+    assert_eq!(text(mirror.on_event(leave("a", 9, 10))), "");
+}
+
+#[test]
+fn a_missed_event_is_a_gap_at_the_next() {
+    let mut mirror = mirror(10, &["a"]);
+    assert_eq!(text(mirror.on_event(join("c", 11, 12))), "+c !");
+    // The roster emptied unseen and filled again.
+    assert_eq!(text(mirror.on_event(join("d", 0, 20))), "+d !");
+}
+
+#[test]
+fn the_first_join_of_an_empty_roster_is_no_gap() {
+    let mut mirror = mirror(10, &[]);
+    assert_eq!(text(mirror.on_event(join("a", 0, 30))), "+a");
+}
+
+#[test]
+fn an_emptied_roster_is_right_whatever_was_missed() {
+    let mut mirror = mirror(10, &["a"]);
+    let last = Event { clients: 0, ..leave("a", 12, 13) };
+    assert_eq!(text(mirror.on_event(last)), "-a");
+}
+
+#[test]
+fn events_during_a_read_come_after_it() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.begin_read();
+    assert_eq!(text(mirror.on_event(join("b", 10, 11))), "");
+    assert_eq!(text(mirror.on_event(join("c", 11, 12))), "");
+    assert_eq!(text(mirror.end_read(11, all(&["a", "b"]), Absent::Leave)), "+b +c");
+    assert_eq!(mirror.seq(), 12);
+}
+
+#[test]
+fn a_failed_read_keeps_the_events_and_reports_a_gap() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.begin_read();
+    mirror.on_event(join("b", 10, 11));
+    assert_eq!(text(mirror.abandon_read()), "+b !");
+}
+
+#[test]
+fn after_a_loss_leaves_wait_and_who_comes_back_shows_nothing() {
+    let mut mirror = mirror(10, &["a", "b"]);
+    mirror.begin_read();
+    assert_eq!(text(mirror.end_read(20, all(&[]), Absent::Wait)), "");
+    let back = Event { back: true, ..join("a", 0, 21) };
+    assert!(mirror.on_event(back).changes.is_empty());
+    mirror.begin_read();
+    assert_eq!(text(mirror.end_read(21, all(&["a"]), Absent::Leave)), "-b");
+}
+
+#[test]
+fn rooms_too_big_to_mirror_pass_events_on() {
+    let mut mirror = Mirror::new();
+    mirror.first_read(10, Read::TooMany);
+    assert_eq!(text(mirror.on_event(join("a", 10, 11))), "+a");
+    assert_eq!(text(mirror.on_event(Event { back: true, ..join("b", 11, 12) })), "");
+    assert_eq!(text(mirror.on_event(leave("c", 12, 13))), "-c");
+    assert_eq!(text(mirror.on_event(leave("d", 15, 16))), "-d !");
+}
+
+#[test]
+fn patience_starts_with_a_loss_and_ends_with_its_time() {
+    let mut mirror = mirror(10, &["a"]);
+    assert_eq!(mirror.judge_read(false), (Absent::Leave, false), "an ordinary read is believed");
+    assert_eq!(mirror.judge_read(true), (Absent::Wait, true), "a vanished roster is not");
+    assert_eq!(mirror.judge_read(false), (Absent::Wait, false), "nor any read before its time");
+    mirror.end_patience();
+    assert_eq!(mirror.judge_read(true), (Absent::Leave, false));
+    mirror.distrust();
+    assert_eq!(mirror.judge_read(false), (Absent::Wait, true), "nor the first after a new epoch");
+}
+
+#[test]
+fn a_roster_that_was_lost_and_is_being_put_back_is_not_believed_yet() {
+    let mut mirror = mirror(10, &["a", "b"]);
+    let back = Event { back: true, ..join("a", 0, 21) };
+    assert_eq!(text(mirror.on_event(back)), "!");
+    assert_eq!(mirror.judge_read(false), (Absent::Wait, true));
+}

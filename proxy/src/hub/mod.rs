@@ -1,0 +1,259 @@
+//! Who listens here: channels, their local subscribers, and the fan-out of events to them.
+//!
+//! The hub holds no presence truth. For channels with join/leave listeners it keeps a mirror, which
+//! decides what a listener has already been shown; it answers no call.
+
+mod channel;
+mod check;
+mod mirror;
+mod queue;
+mod registry;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use rollcall_wire::publication::{Message, Published};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use crate::protocol::codes::Unsubscribe;
+use crate::protocol::write;
+use crate::store::{Store, StoreError, StoreEvent};
+
+pub use channel::Subscriber;
+pub use queue::Outbox;
+pub use registry::{ClientHandle, Counts};
+
+use channel::Channel;
+use mirror::Change;
+use registry::Registry;
+
+/// The channels are spread over this many locks.
+const SHARDS: usize = 16;
+/// Checks of channels that may wait; more are done by the periodic check.
+const CHECKS: usize = 65_536;
+
+type Channels = HashMap<Arc<str>, Channel>;
+
+/// The hub. Cloning is cheap and shares everything.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    shards: [Mutex<Channels>; SHARDS],
+    hasher: RandomState,
+    registry: Registry,
+    /// Largest roster that is mirrored; see `channel.join_leave_mirror_limit`.
+    mirror_limit: u64,
+    checks: mpsc::Sender<Arc<str>>,
+}
+
+// === impl Hub ===
+
+impl Hub {
+    /// Starts the hub over a store and the events that the store receives.
+    pub fn start(store: Store, events: mpsc::Receiver<StoreEvent>, mirror_limit: u64) -> Self {
+        let (checks, waiting) = mpsc::channel(CHECKS);
+        let hub = Self {
+            inner: Arc::new(Inner {
+                store,
+                shards: std::array::from_fn(|_| Mutex::default()),
+                hasher: RandomState::new(),
+                registry: Registry::default(),
+                mirror_limit,
+                checks,
+            }),
+        };
+        tokio::spawn(pump(hub.clone(), events));
+        tokio::spawn(check::run(hub.clone(), waiting));
+        tokio::spawn(check::periodically(hub.clone()));
+        tokio::spawn(check::sweep(hub.clone()));
+        hub
+    }
+
+    /// The connected clients.
+    pub fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    /// What this server has, for `info`.
+    pub fn counts(&self) -> Counts {
+        let mut counts = self.inner.registry.counts();
+        for shard in 0..SHARDS {
+            let channels = self.lock(shard);
+            let occupied = channels.values().filter(|channel| !channel.subscribers.is_empty());
+            counts.channels += occupied.count() as u64;
+            counts.subscriptions +=
+                channels.values().map(|channel| channel.subscribers.len() as u64).sum::<u64>();
+        }
+        counts
+    }
+
+    /// Begins to listen to a channel for a client. What arrives waits until [`Self::commit`].
+    pub async fn join(&self, channel: &Arc<str>, subscriber: Subscriber) -> Result<(), StoreError> {
+        let client = subscriber.client.clone();
+        let wants_members = subscriber.wants_members;
+        let gate = {
+            let mut channels = self.channels(channel);
+            let state = channels.entry(channel.clone()).or_default();
+            state.add(subscriber);
+            state.gate.clone()
+        };
+        let joined = {
+            let _gate = gate.lock().await;
+            self.open(channel, wants_members).await
+        };
+        if joined.is_err() {
+            self.leave(channel, &client);
+        }
+        joined
+    }
+
+    /// Sends the reply of a subscribe and then what has waited: joins and leaves from `seq` on.
+    pub fn commit(&self, channel: &str, client: &str, reply: Option<Bytes>, seq: u64) {
+        let mut channels = self.channels(channel);
+        if let Some(subscriber) = channels.get_mut(channel).and_then(|state| state.get_mut(client))
+        {
+            subscriber.commit(reply, seq);
+        }
+    }
+
+    /// Stops listening for a client.
+    pub fn leave(&self, channel: &str, client: &str) {
+        if let Some(state) = self.channels(channel).get_mut(channel) {
+            state.remove(client);
+        }
+    }
+
+    /// Makes sure that events arrive and, for listeners of joins and leaves, that there is a mirror.
+    /// The channel's gate is held.
+    async fn open(&self, channel: &Arc<str>, wants_members: bool) -> Result<(), StoreError> {
+        let listening = self.channels(channel).get(channel).is_some_and(|state| state.listening);
+        if !listening {
+            self.inner.store.listen(channel).await?;
+            if let Some(state) = self.channels(channel).get_mut(channel) {
+                state.listening = true;
+            }
+        }
+        if wants_members {
+            self.mirror(channel).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes one message that arrived on a channel.
+    fn dispatch(&self, channel: &str, payload: &[u8]) {
+        let Some(message) = Message::parse(payload) else {
+            tracing::debug!(channel, "a message that is not ours was dropped");
+            return;
+        };
+        let mut channels = self.channels(channel);
+        let Some(state) = channels.get_mut(channel) else { return };
+        let check = match message {
+            Message::Publication(published) => {
+                state.deliver_all(&publication(channel, &published));
+                false
+            }
+            message => state.on_event(channel, &message),
+        };
+        if check {
+            drop(channels);
+            self.check_soon(channel);
+        }
+    }
+
+    /// Tells listeners of joins and leaves to subscribe anew.
+    fn unsubscribe_members(&self, channel: &str) {
+        let push = write::push_unsubscribe(channel, Unsubscribe::INSUFFICIENT_STATE);
+        let mut clients = Vec::new();
+        if let Some(state) = self.channels(channel).get_mut(channel) {
+            state.mirror = None;
+            for subscriber in state.subscribers.values().filter(|one| one.wants_members) {
+                clients.push((subscriber.client.clone(), subscriber.outbox.clone()));
+            }
+        }
+        for (client, outbox) in clients {
+            self.inner.registry.unsubscribed(&client, channel);
+            outbox.push(push.clone());
+        }
+    }
+
+    /// Asks for a check of a channel; each channel waits at most once.
+    fn check_soon(&self, channel: &str) {
+        let mut channels = self.channels(channel);
+        let Some((name, state)) = channels.get_key_value(channel) else { return };
+        if state.check_waiting {
+            return;
+        }
+        let name = name.clone();
+        if self.inner.checks.try_send(name).is_ok()
+            && let Some(state) = channels.get_mut(channel)
+        {
+            state.check_waiting = true;
+        }
+    }
+
+    /// Names of all channels for which `filter` holds.
+    fn names(&self, filter: impl Fn(&Channel) -> bool) -> Vec<Arc<str>> {
+        let mut names = Vec::new();
+        for shard in 0..SHARDS {
+            let channels = self.lock(shard);
+            names.extend(
+                channels.iter().filter(|(_, state)| filter(state)).map(|(name, _)| name.clone()),
+            );
+        }
+        names
+    }
+
+    fn channels(&self, channel: &str) -> MutexGuard<'_, Channels> {
+        let hash = self.inner.hasher.hash_one(channel);
+        self.lock(usize::try_from(hash % SHARDS as u64).unwrap_or_default())
+    }
+
+    fn lock(&self, shard: usize) -> MutexGuard<'_, Channels> {
+        self.inner.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves the store's events for as long as the server runs.
+async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            StoreEvent::Message { channel, payload } => hub.dispatch(&channel, &payload),
+            StoreEvent::Reconnected => check::resubscribe(&hub),
+            StoreEvent::Missed => check::all(&hub),
+            StoreEvent::NewEpoch => check::new_epoch(&hub),
+        }
+    }
+}
+
+/// A publication as a push; payloads are passed on as they came.
+fn publication(channel: &str, published: &Published<'_>) -> Bytes {
+    write::push(channel, "pub", |body| {
+        let members = [
+            ("data", published.data),
+            ("b64data", published.b64data),
+            ("info", published.info),
+            ("tags", published.tags),
+        ];
+        for (name, value) in members {
+            if let Some(value) = value {
+                body.raw(name, RawValue::get(value).as_bytes());
+            }
+        }
+    })
+}
+
+/// A change of the mirror as a push.
+fn member_push(channel: &str, change: &Change) -> Bytes {
+    match change {
+        Change::Join(info) => write::push_member(channel, "join", info),
+        Change::Leave(info) => write::push_member(channel, "leave", info),
+    }
+}

@@ -1,0 +1,119 @@
+//! Replies and pushes as JSON, one line each.
+
+use bytes::Bytes;
+use rollcall_wire::push_string;
+
+use super::codes::{ClientError, Unsubscribe};
+
+/// A ping: an empty reply.
+pub const PING: Bytes = Bytes::from_static(b"{}");
+
+/// `{"id":…,"<word>":{…}}`; `body` writes the members of the result, without braces.
+pub fn reply(id: u32, word: &str, body: impl FnOnce(&mut Object<'_>)) -> Bytes {
+    let mut out = Vec::with_capacity(64);
+    out.extend_from_slice(format!("{{\"id\":{id},\"{word}\":").as_bytes());
+    object(&mut out, body);
+    out.push(b'}');
+    out.into()
+}
+
+/// `{"id":…,"error":{…}}`.
+pub fn error(id: u32, error: ClientError) -> Bytes {
+    let temporary = if error.temporary() { ",\"temporary\":true" } else { "" };
+    let (code, message) = (error.code(), error.message());
+    format!("{{\"id\":{id},\"error\":{{\"code\":{code},\"message\":\"{message}\"{temporary}}}}}")
+        .into()
+}
+
+/// `{"push":{"channel":…,"<word>":{…}}}`.
+pub fn push(channel: &str, word: &str, body: impl FnOnce(&mut Object<'_>)) -> Bytes {
+    let mut out = Vec::with_capacity(128);
+    out.extend_from_slice(b"{\"push\":{\"channel\":");
+    push_string(&mut out, channel);
+    out.extend_from_slice(format!(",\"{word}\":").as_bytes());
+    object(&mut out, body);
+    out.extend_from_slice(b"}}");
+    out.into()
+}
+
+/// A join or leave; `info` is a ready `ClientInfo` object.
+pub fn push_member(channel: &str, word: &str, info: &str) -> Bytes {
+    push(channel, word, |body| body.raw("info", info.as_bytes()))
+}
+
+/// The server ended a subscription.
+pub fn push_unsubscribe(channel: &str, why: Unsubscribe) -> Bytes {
+    push(channel, "unsubscribe", |body| {
+        body.number("code", u64::from(why.code));
+        body.string("reason", why.reason);
+    })
+}
+
+/// Writes one object, braces included.
+pub fn object(out: &mut Vec<u8>, body: impl FnOnce(&mut Object<'_>)) {
+    out.push(b'{');
+    let mut object = Object { out, empty: true };
+    body(&mut object);
+    out.push(b'}');
+}
+
+/// The members of an object being written.
+#[derive(Debug)]
+pub struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    empty: bool,
+}
+
+// === impl Object ===
+
+impl Object<'_> {
+    pub fn string(&mut self, name: &str, value: &str) {
+        push_string(self.name(name), value);
+    }
+
+    pub fn number(&mut self, name: &str, value: u64) {
+        let out = self.name(name);
+        out.extend_from_slice(value.to_string().as_bytes());
+    }
+
+    pub fn flag(&mut self, name: &str, value: bool) {
+        self.name(name).extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    /// A ready JSON value.
+    pub fn raw(&mut self, name: &str, json: &[u8]) {
+        self.name(name).extend_from_slice(json);
+    }
+
+    pub fn object(&mut self, name: &str, body: impl FnOnce(&mut Object<'_>)) {
+        object(self.name(name), body);
+    }
+
+    fn name(&mut self, name: &str) -> &mut Vec<u8> {
+        if !std::mem::take(&mut self.empty) {
+            self.out.push(b',');
+        }
+        push_string(self.out, name);
+        self.out.push(b':');
+        self.out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_and_pushes_read_as_the_protocol_shows_them() {
+        let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+        insta::assert_snapshot!(text(reply(4, "presence_stats", |body| {
+            body.number("num_clients", 0);
+            body.number("num_users", 0);
+        })), @r#"{"id":4,"presence_stats":{"num_clients":0,"num_users":0}}"#);
+        insta::assert_snapshot!(text(reply(2, "subscribe", |_| ())), @r#"{"id":2,"subscribe":{}}"#);
+        insta::assert_snapshot!(text(error(1, ClientError::Internal)), @r#"{"id":1,"error":{"code":100,"message":"internal server error","temporary":true}}"#);
+        insta::assert_snapshot!(text(error(1, ClientError::TokenExpired)), @r#"{"id":1,"error":{"code":109,"message":"token expired"}}"#);
+        insta::assert_snapshot!(text(push_member("a\"b", "join", r#"{"user":"1","client":"c"}"#)), @r#"{"push":{"channel":"a\"b","join":{"info":{"user":"1","client":"c"}}}}"#);
+        insta::assert_snapshot!(text(push_unsubscribe("a", Unsubscribe::INSUFFICIENT_STATE)), @r#"{"push":{"channel":"a","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#);
+    }
+}

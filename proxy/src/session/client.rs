@@ -1,0 +1,234 @@
+//! A client's state, shared by its loop, its commands and the hub.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use rollcall_wire::{Info, Member};
+use tokio::time::Instant;
+
+use super::Context;
+use crate::hub::{ClientHandle, Outbox, Subscriber};
+use crate::permission::Asker;
+use crate::store::{Entry, StoreError};
+
+/// Channels left at once when a client goes.
+const AT_ONCE: usize = 32;
+
+/// A connection and what it may and does.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: Arc<str>,
+    pub(super) context: Arc<Context>,
+    pub(super) outbox: Arc<Outbox>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    identity: Option<Arc<Identity>>,
+    /// Set by the connect command, taken by the loop.
+    connected: bool,
+    /// Whether the user's status counts this connection.
+    online: bool,
+    subscriptions: HashMap<Arc<str>, Subscription>,
+    /// Channels that the hub has ended and the loop must still leave.
+    detached: Vec<Arc<str>>,
+}
+
+/// Who a connection is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) user: Arc<str>,
+    pub(super) conn_info: Bytes,
+    /// When the connection ends, in Unix seconds; `None` for never.
+    pub(super) expires_at: Option<i64>,
+}
+
+/// How a subscription takes part in its channel.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Subscription {
+    pub(super) chan_info: Bytes,
+    /// Whether the client is in the roster.
+    pub(super) in_roster: bool,
+    /// Whether its join and leave are announced.
+    pub(super) announce: bool,
+    /// Whether it is shown joins and leaves.
+    pub(super) wants_members: bool,
+}
+
+// === impl Client ===
+
+impl Client {
+    pub(super) fn new(context: Arc<Context>) -> Arc<Self> {
+        let limit = context.config.client.queue_max_size;
+        Arc::new(Self {
+            id: uuid::Uuid::new_v4().to_string().into(),
+            outbox: Arc::new(Outbox::new(limit)),
+            state: Mutex::default(),
+            context,
+        })
+    }
+
+    /// Who the client is; `None` before it has connected.
+    pub(super) fn identity(&self) -> Option<Arc<Identity>> {
+        self.state().identity.clone()
+    }
+
+    pub(super) fn identify(&self, identity: Identity) {
+        self.state().identity = Some(Arc::new(identity));
+    }
+
+    /// The connect command has succeeded.
+    pub(super) fn connected(&self) {
+        self.state().connected = true;
+    }
+
+    /// Whether the connect command has succeeded since the last call.
+    pub(super) fn take_connected(&self) -> bool {
+        std::mem::take(&mut self.state().connected)
+    }
+
+    /// When the connection ends, grace included.
+    pub(super) fn expiry(&self, now: Instant) -> Option<Instant> {
+        let at = self.identity()?.expires_at?;
+        let left = at.saturating_sub(self.context.clock.now_unix());
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
+        Some(now + left + self.context.config.client.expired_close_delay)
+    }
+
+    pub(super) fn subscription(&self, channel: &str) -> Option<Subscription> {
+        self.state().subscriptions.get(channel).cloned()
+    }
+
+    pub(super) fn subscriptions(&self) -> Vec<(Arc<str>, Subscription)> {
+        let state = self.state();
+        state.subscriptions.iter().map(|(channel, one)| (channel.clone(), one.clone())).collect()
+    }
+
+    pub(super) fn subscription_count(&self) -> usize {
+        self.state().subscriptions.len()
+    }
+
+    /// Subscribes to a channel: listens, then joins the roster. The caller sends the reply and
+    /// commits with the returned sequence; until then pushes of the channel wait.
+    pub(super) async fn attach(
+        &self,
+        channel: &Arc<str>,
+        subscription: Subscription,
+    ) -> Result<u64, StoreError> {
+        let (id, outbox) = (self.id.clone(), self.outbox.clone());
+        let subscriber = Subscriber::new(id, outbox, subscription.wants_members);
+        self.context.hub.join(channel, subscriber).await?;
+        let joined = match subscription.in_roster {
+            true => self.join(channel, &subscription).await,
+            false => Ok(0),
+        };
+        match &joined {
+            Ok(_) => {
+                self.state().subscriptions.insert(channel.clone(), subscription);
+            }
+            Err(_) => self.context.hub.leave(channel, &self.id),
+        }
+        joined
+    }
+
+    /// Puts the client into the roster, or its new infos.
+    pub(super) async fn join(
+        &self,
+        channel: &Arc<str>,
+        subscription: &Subscription,
+    ) -> Result<u64, StoreError> {
+        let identity = self.identity();
+        let entry = Entry {
+            client: self.id.clone(),
+            user: identity.as_ref().map_or_else(|| "".into(), |one| one.user.clone()),
+            conn_info: identity.map(|one| one.conn_info.clone()).unwrap_or_default(),
+            chan_info: subscription.chan_info.clone(),
+            announce: subscription.announce,
+        };
+        self.context.store.join(channel, entry).await
+    }
+
+    /// Unsubscribes from a channel; whether the client was subscribed.
+    pub(super) async fn detach(&self, channel: &Arc<str>) -> bool {
+        let Some(subscription) = self.state().subscriptions.remove(channel) else { return false };
+        // First the hub, then the roster: nobody is told of its own leave.
+        self.context.hub.leave(channel, &self.id);
+        if subscription.in_roster {
+            self.context.store.leave(channel, &self.id).await;
+        }
+        true
+    }
+
+    /// The next channel that the hub has ended.
+    pub(super) fn next_detached(&self) -> Option<Arc<str>> {
+        self.state().detached.pop()
+    }
+
+    /// Undoes everything when the client is gone.
+    pub(super) async fn clean_up(&self) {
+        let channels = self.subscriptions();
+        stream::iter(channels)
+            .for_each_concurrent(AT_ONCE, |(channel, _)| async move {
+                self.detach(&channel).await;
+            })
+            .await;
+        let (identity, online) = {
+            let mut state = self.state();
+            (state.identity.take(), std::mem::take(&mut state.online))
+        };
+        let Some(identity) = identity else { return };
+        self.context.hub.registry().remove(&self.id, &identity.user);
+        if online {
+            self.context.store.user_went(&identity.user).await;
+        }
+    }
+
+    /// The user's status counts this connection from now on.
+    pub(super) async fn go_online(&self, user: &Arc<str>) -> Result<(), StoreError> {
+        self.context.store.user_came(user).await?;
+        self.state().online = true;
+        Ok(())
+    }
+
+    /// Asks a rule about this client.
+    pub(super) fn ask<T>(&self, rule: impl FnOnce(&Asker<'_>) -> T) -> T {
+        let identity = self.identity();
+        let user = identity.as_ref().map_or("", |identity| &identity.user);
+        let insecure = self.context.config.client.insecure;
+        rule(&Asker { user, client: &self.id, insecure })
+    }
+
+    /// The client as publications name it.
+    pub(super) fn info_json(&self, chan_info: &[u8]) -> String {
+        let identity = self.identity();
+        let (user, conn_info) =
+            identity.as_ref().map_or(("", &[][..]), |one| (&*one.user, &*one.conn_info));
+        let mut out = Vec::new();
+        Member {
+            client: &self.id,
+            user,
+            conn_info: Info::classify(conn_info),
+            chan_info: Info::classify(chan_info),
+        }
+        .push_json(&mut out);
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientHandle for Client {
+    fn unsubscribed(&self, channel: &str) {
+        let mut state = self.state();
+        if let Some((channel, _)) = state.subscriptions.get_key_value(channel) {
+            let channel = channel.clone();
+            state.detached.push(channel);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! `connect`: says who the client is; the first command, and the only one of its kind.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::{Done, Refusal};
+use crate::channel_name;
+use crate::config;
+use crate::permission;
+use crate::protocol::{ClientError, Disconnect, Fields, write};
+use crate::session::client::{Client, Identity, Subscription};
+use crate::store::StoreError;
+use crate::token::{ConnectionClaims, Outcome, SubscriptionOptions};
+
+/// Longest time to live that a reply announces, in seconds.
+const LONGEST_TTL: i64 = 365 * 24 * 3600;
+
+/// A server-side subscription to make.
+struct Grant {
+    channel: Arc<str>,
+    options: SubscriptionOptions,
+    subscription: Subscription,
+}
+
+pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> Done {
+    let claims = authenticate(client, &params.string("token")?)?;
+    let config = &client.context.config;
+    let grants = grants(client, &claims)?;
+    if grants.len() > config.client.channel_limit {
+        return Err(Refusal::Disconnect(Disconnect::CHANNEL_LIMIT));
+    }
+    let now = client.context.clock.now_unix();
+    if claims.expire_at.is_some_and(|at| at <= now) {
+        return Err(Refusal::Unusable(ClientError::Expired));
+    }
+    let identity =
+        Identity { user: claims.user.into(), conn_info: claims.info, expires_at: claims.expire_at };
+    enter(client, &identity)?;
+    match begin(client, &identity, &grants).await {
+        Ok(sequences) => {
+            let ttl = identity.expires_at.map(|at| at.saturating_sub(now));
+            reply(client, id, ttl, &grants);
+            client.connected();
+            for (grant, seq) in grants.iter().zip(sequences) {
+                client.context.hub.commit(&grant.channel, &client.id, None, seq);
+            }
+            Ok(())
+        }
+        Err(error) => {
+            tracing::debug!(%error, "a connect failed");
+            client.clean_up().await;
+            Err(Refusal::Unusable(ClientError::Internal))
+        }
+    }
+}
+
+/// Who the token says the client is.
+fn authenticate(client: &Client, token: &str) -> Result<ConnectionClaims, Refusal> {
+    let config = &client.context.config.client;
+    let outcome = (!token.is_empty() && !config.insecure)
+        .then(|| client.context.connection_tokens.connection(token, client.context.clock.now_ms()));
+    decide(config, outcome)
+}
+
+fn decide(
+    config: &config::Client,
+    token: Option<Outcome<ConnectionClaims>>,
+) -> Result<ConnectionClaims, Refusal> {
+    match token {
+        None if config.insecure || config.allow_anonymous_connect_without_token => {
+            Ok(ConnectionClaims::default())
+        }
+        None => Err(Refusal::Disconnect(Disconnect::BAD_REQUEST)),
+        Some(Outcome::Expired) => Err(Refusal::Unusable(ClientError::TokenExpired)),
+        Some(Outcome::Invalid(reason)) => {
+            tracing::info!(%reason, "a connection token was refused");
+            Err(Refusal::Disconnect(Disconnect::INVALID_TOKEN))
+        }
+        Some(Outcome::Valid(claims))
+            if claims.user.is_empty() && config.disallow_anonymous_connection_tokens =>
+        {
+            Err(Refusal::Disconnect(Disconnect::PERMISSION_DENIED))
+        }
+        Some(Outcome::Valid(claims)) => Ok(claims),
+    }
+}
+
+/// The server-side subscriptions that the token grants.
+fn grants(client: &Client, claims: &ConnectionClaims) -> Result<Vec<Grant>, Refusal> {
+    let config = &client.context.config.channel;
+    claims
+        .subs
+        .iter()
+        .map(|(name, options)| {
+            let resolved = channel_name::resolve(config, name)
+                .ok_or(Refusal::Unusable(ClientError::UnknownChannel))?;
+            let effective = permission::effective(&resolved, options.overrides);
+            Ok(Grant {
+                channel: name.as_str().into(),
+                options: options.clone(),
+                subscription: Subscription {
+                    chan_info: options.info.clone(),
+                    in_roster: effective.presence || effective.join_leave,
+                    announce: effective.join_leave,
+                    wants_members: effective.force_push_join_leave,
+                },
+            })
+        })
+        .collect()
+}
+
+/// Counts the client among those of its user.
+fn enter(client: &Arc<Client>, identity: &Identity) -> Result<(), Refusal> {
+    let limit = client.context.config.client.user_connection_limit;
+    let handle: Arc<dyn crate::hub::ClientHandle> = client.clone();
+    let registry = client.context.hub.registry();
+    if !registry.add(&client.id, &identity.user, Arc::downgrade(&handle), limit) {
+        return Err(Refusal::Disconnect(Disconnect::CONNECTION_LIMIT));
+    }
+    client.identify(identity.clone());
+    Ok(())
+}
+
+/// Puts the user online and makes the server-side subscriptions; their sequences.
+async fn begin(
+    client: &Arc<Client>,
+    identity: &Identity,
+    grants: &[Grant],
+) -> Result<Vec<u64>, StoreError> {
+    client.go_online(&identity.user).await?;
+    let attached =
+        grants.iter().map(|grant| client.attach(&grant.channel, grant.subscription.clone()));
+    // All of them run to their end, so that what succeeded is known when one fails.
+    join_all(attached).await.into_iter().collect()
+}
+
+fn reply(client: &Client, id: u32, ttl: Option<i64>, grants: &[Grant]) {
+    let config = &client.context.config.client;
+    let reply = write::reply(id, "connect", |body| {
+        body.string("client", &client.id);
+        body.string("version", client.context.version);
+        if let Some(ttl) = ttl {
+            body.flag("expires", true);
+            body.number("ttl", ttl.clamp(1, LONGEST_TTL).unsigned_abs());
+        }
+        if !grants.is_empty() {
+            body.object("subs", |subs| {
+                for grant in grants {
+                    subs.object(&grant.channel, |sub| {
+                        if !grant.options.data.is_empty() {
+                            sub.raw("data", &grant.options.data);
+                        }
+                    });
+                }
+            });
+        }
+        if !config.ping_interval.is_zero() {
+            body.number("ping", config.ping_interval.as_secs());
+            if !config.pong_timeout.is_zero() {
+                body.flag("pong", true);
+            }
+        }
+        if config.connect_include_server_time {
+            body.number("time", client.context.clock.now_ms().unsigned_abs());
+        }
+    });
+    client.outbox.reply(reply);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::Reason;
+
+    #[test]
+    fn who_may_connect() {
+        let closed = config::Client::default();
+        let open = config::Client {
+            allow_anonymous_connect_without_token: true,
+            ..config::Client::default()
+        };
+        let insecure = config::Client { insecure: true, ..config::Client::default() };
+        let strict = config::Client {
+            disallow_anonymous_connection_tokens: true,
+            ..config::Client::default()
+        };
+        let valid = || Some(Outcome::Valid(ConnectionClaims::default()));
+        let disconnect = |disconnect| Err(Refusal::Disconnect(disconnect));
+        let cases = [
+            (&closed, None, disconnect(Disconnect::BAD_REQUEST)),
+            (&open, None, Ok(())),
+            (&insecure, None, Ok(())),
+            (&closed, valid(), Ok(())),
+            (&strict, valid(), disconnect(Disconnect::PERMISSION_DENIED)),
+            (&closed, Some(Outcome::Expired), Err(Refusal::Unusable(ClientError::TokenExpired))),
+            (
+                &open,
+                Some(Outcome::Invalid(Reason::Signature)),
+                disconnect(Disconnect::INVALID_TOKEN),
+            ),
+        ];
+        for (at, (config, token, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(decide(config, token).map(|_| ()), expected, "case {at}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Listening: sharded subscriptions on the events connection, and what arrives there.
+
+use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
+use fred::types::Value;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
+
+use super::Store;
+use super::reply::StoreError;
+
+/// Events that may wait for the hub. When it is full, the pump waits, fred's own buffer fills, and
+/// an overflow there is noticed as [`StoreEvent::Missed`]: nothing is lost in silence.
+pub(super) const QUEUE: usize = 4_096;
+
+/// Something the hub must know.
+#[derive(Debug)]
+pub enum StoreEvent {
+    /// A message on a channel that is listened to.
+    Message { channel: Box<str>, payload: bytes::Bytes },
+    /// The events connection is new: every channel must be subscribed and checked again.
+    Reconnected,
+    /// Events were dropped on the way: every channel must be checked again.
+    Missed,
+    /// Redis may have lost data: every channel must be checked again, patiently.
+    NewEpoch,
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Starts listening to a channel.
+    pub async fn listen(&self, channel: &str) -> Result<(), StoreError> {
+        self.up()?;
+        self.listen_again(channel).await
+    }
+
+    /// The same after a reconnect, when the rest of Redis may not be ready yet.
+    pub async fn listen_again(&self, channel: &str) -> Result<(), StoreError> {
+        let events = &self.inner.links.events;
+        let result = events.ssubscribe(self.inner.names.roster(channel)).await;
+        self.trust_or_reconnect(result).await
+    }
+
+    /// Stops listening to a channel.
+    pub async fn unlisten(&self, channel: &str) -> Result<(), StoreError> {
+        let events = &self.inner.links.events;
+        let result = events.sunsubscribe(self.inner.names.roster(channel)).await;
+        self.trust_or_reconnect(result).await
+    }
+
+    /// After any error on the events connection its state is unknown: a new one is made.
+    async fn trust_or_reconnect(
+        &self,
+        result: Result<(), fred::error::Error>,
+    ) -> Result<(), StoreError> {
+        let Err(error) = result else { return Ok(()) };
+        if self.inner.links.events.is_connected() {
+            tracing::warn!(error = error.details(), "the events connection is made anew");
+            if let Err(error) = self.inner.links.events.force_reconnection().await {
+                tracing::debug!(error = error.details(), "the events connection is away");
+            }
+        }
+        Err(error.into())
+    }
+}
+
+/// Passes on what arrives on the events connection.
+pub(super) async fn pump(store: Store, queue: mpsc::Sender<StoreEvent>) {
+    let client = &store.inner.links.events;
+    let mut messages = client.message_rx();
+    let mut reconnects = client.reconnect_rx();
+    loop {
+        let event = tokio::select! {
+            message = messages.recv() => match message {
+                Ok(message) => match event(&store, &message.channel, message.value) {
+                    Some(event) => event,
+                    None => continue,
+                },
+                Err(RecvError::Lagged(_)) => StoreEvent::Missed,
+                Err(RecvError::Closed) => return,
+            },
+            reconnect = reconnects.recv() => match reconnect {
+                Ok(_) | Err(RecvError::Lagged(_)) => StoreEvent::Reconnected,
+                Err(RecvError::Closed) => return,
+            },
+        };
+        if queue.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn event(store: &Store, key: &str, value: Value) -> Option<StoreEvent> {
+    let channel = store.inner.names.channel(key)?.into();
+    let payload = match value {
+        Value::Bytes(bytes) => bytes,
+        Value::String(text) => text.into_inner(),
+        _ => return None,
+    };
+    Some(StoreEvent::Message { channel, payload })
+}

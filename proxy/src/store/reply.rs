@@ -1,0 +1,104 @@
+//! Replies of Redis as plain values, and what can go wrong with a call.
+
+use bytes::Bytes;
+use fred::types::Resp3Frame;
+
+/// Why a call did not do what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Redis is away, slow or not ready; whether the call was carried out is not known.
+    #[error("redis is away: {0}")]
+    Away(String),
+    /// Our lease is gone; the keepalive is on its way to mend that.
+    #[error("the lease is lost")]
+    NoLease,
+    /// Redis answered with an error: the call changed nothing.
+    #[error("redis refused: {0}")]
+    Refused(String),
+    /// Redis answered with something else than the contract says.
+    #[error("unexpected reply from redis to {0}")]
+    Unexpected(&'static str),
+}
+
+/// A reply.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Reply {
+    Null,
+    Number(i64),
+    Bytes(Bytes),
+    Array(Vec<Reply>),
+}
+
+// === impl StoreError ===
+
+impl StoreError {
+    /// Whether the command may have been carried out all the same.
+    pub(super) fn fate_unknown(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Unexpected(_))
+    }
+}
+
+impl From<fred::error::Error> for StoreError {
+    fn from(error: fred::error::Error) -> Self {
+        Self::Away(error.details().to_owned())
+    }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    pub(super) fn read(frame: Resp3Frame) -> Result<Self, StoreError> {
+        Ok(match frame {
+            Resp3Frame::SimpleError { data, .. } => return Err(refused(&data)),
+            Resp3Frame::BlobError { data, .. } => {
+                return Err(refused(&String::from_utf8_lossy(&data)));
+            }
+            Resp3Frame::Null => Self::Null,
+            Resp3Frame::Number { data, .. } => Self::Number(data),
+            Resp3Frame::BlobString { data, .. }
+            | Resp3Frame::SimpleString { data, .. }
+            | Resp3Frame::VerbatimString { data, .. } => Self::Bytes(data),
+            Resp3Frame::Array { data, .. } => {
+                Self::Array(data.into_iter().map(Self::read).collect::<Result<_, _>>()?)
+            }
+            _ => return Err(StoreError::Unexpected("a command")),
+        })
+    }
+
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => u64::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn array(self) -> Option<Vec<Reply>> {
+        match self {
+            Self::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub(super) fn bytes(self) -> Option<Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// An array of exactly `N` replies.
+    pub(super) fn fixed<const N: usize>(self) -> Option<[Reply; N]> {
+        self.array()?.try_into().ok()
+    }
+}
+
+fn refused(text: &str) -> StoreError {
+    match text.split_whitespace().next() {
+        Some(rollcall_wire::error_words::NOLEASE) => StoreError::NoLease,
+        // Redis is there but not ready to serve: the same as away to our callers.
+        Some("LOADING" | "BUSY" | "MASTERDOWN" | "READONLY" | "NOREPLICAS" | "MISCONF") => {
+            StoreError::Away(text.to_owned())
+        }
+        _ => StoreError::Refused(text.to_owned()),
+    }
+}

@@ -1,0 +1,83 @@
+//! HTTP and WebSocket: the only place that names axum.
+
+mod api_http;
+mod health;
+mod origin;
+mod server;
+mod websocket;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::Api;
+use crate::session::Context;
+
+pub use server::Server;
+
+/// What the handlers work with.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub context: Arc<Context>,
+    pub api: Arc<Api>,
+    /// Cancelled when the server stops: sessions say goodbye.
+    pub stop: CancellationToken,
+    /// Every session, so that a stop can wait for them.
+    pub sessions: TaskTracker,
+}
+
+/// What one port serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Everything, when there is no internal port.
+    Both,
+    /// What clients use.
+    External,
+    /// What backends and operators use.
+    Internal,
+}
+
+/// The routes of one port.
+pub fn router(state: State, port: Port) -> Router {
+    let config = &state.context.config;
+    let mut router = Router::new();
+    if port != Port::Internal && !config.websocket.disabled {
+        let path = trimmed(&config.websocket.handler_prefix);
+        router = router.route(&path, any(websocket::handle));
+    }
+    let api_here = match port {
+        Port::Both => true,
+        Port::External => config.http_api.external,
+        Port::Internal => !config.http_api.external,
+    };
+    if api_here && !config.http_api.disabled {
+        router = api_http::routes(router, &config.http_api.handler_prefix);
+    }
+    if port != Port::External {
+        router = health::routes(router, config);
+    }
+    router.fallback(not_found).with_state(state)
+}
+
+/// A configured prefix as a route: one leading slash, none at the end.
+fn trimmed(prefix: &str) -> String {
+    format!("/{}", prefix.trim_matches('/'))
+}
+
+async fn not_found() -> Response {
+    plain(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+/// A plain text answer, as Go servers give it and clients of the original know it.
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, text).into_response()
+}
