@@ -82,14 +82,6 @@ impl<'a> Args<'a> {
         Ok(value)
     }
 
-    /// A word that must come next, such as `EX` after the key.
-    pub(crate) fn word(&mut self, word: &str) -> Result<(), CommandError> {
-        if self.required()?.is_word(word) {
-            return Ok(());
-        }
-        Err(CommandError::bad(format!("{word} expected after the key")))
-    }
-
     pub(crate) fn names(&mut self, what: &str) -> Result<Names<'a>, CommandError> {
         let names = std::mem::take(&mut self.left);
         if names.is_empty() {
@@ -118,6 +110,35 @@ pub(crate) fn unknown(word: &Str) -> CommandError {
         .take(40)
         .collect();
     CommandError::bad(format!("unknown or repeated option '{shown}'"))
+}
+
+/// `LEASE node` and `EX s` in either order, before users.
+pub(crate) fn lease_and_ex<'a>(args: &mut Args<'a>) -> Result<(&'a str, u32), CommandError> {
+    let (mut node, mut ex) = (None, None);
+    for _ in 0..2 {
+        let word = args.required()?;
+        if word.is_word("LEASE") {
+            once(&mut node, args.id("node", caps::NODE)?, word)?;
+        } else if word.is_word("EX") {
+            once(&mut ex, seconds(args)?, word)?;
+        } else {
+            return Err(CommandError::bad("LEASE node and EX seconds expected after the key"));
+        }
+    }
+    node.zip(ex).ok_or(CommandError::WrongArity)
+}
+
+/// `EX s` before users.
+pub(crate) fn ex(args: &mut Args<'_>) -> Result<u32, CommandError> {
+    if !args.required()?.is_word("EX") {
+        return Err(CommandError::bad("EX seconds expected after the key"));
+    }
+    seconds(args)
+}
+
+fn seconds(args: &mut Args<'_>) -> Result<u32, CommandError> {
+    let seconds = args.number("EX", " of seconds", caps::SECONDS)?;
+    Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
 }
 
 /// Sets an option once.

@@ -63,22 +63,18 @@ impl<K: Copy + Ord> Groups<K> {
         self.find(key).and_then(|at| self.slab.get(at as usize)).map(|group| group.head)
     }
 
-    /// How many members the group of `key` has.
-    pub(crate) fn count(&self, key: K) -> u32 {
-        self.find(key).and_then(|at| self.slab.get(at as usize)).map_or(0, |group| group.count)
-    }
-
     /// The smallest key that is at least `from`.
     pub(crate) fn first_from(&self, from: K) -> Option<K> {
         match &self.by_key {
             Some(map) => map.range(from..).next().map(|(key, _)| *key),
-            None => self.keys().filter(|key| *key >= from).min(),
+            None => self.all().map(|(key, _)| key).filter(|key| *key >= from).min(),
         }
     }
 
-    /// The keys of all groups, in no order.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = K> + '_ {
-        self.slab.iter().filter(|group| group.count > 0).map(|group| group.key)
+    /// All groups and how many members each has, in no order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (K, u32)> + '_ {
+        let used = self.slab.iter().filter(|group| group.count > 0);
+        used.map(|group| (group.key, group.count))
     }
 
     /// Adds `slot`, which is in no group, to the group of `key`; how many it then has.

@@ -5,17 +5,18 @@
 #![cfg_attr(test, expect(dead_code, reason = "tests leave the binding to the server unused"))]
 
 mod args;
+mod book;
 mod commands;
 mod error;
 mod groups;
 mod hash;
+mod keyed;
 mod lease;
 mod linear_hash;
 mod native;
 mod reaper;
 mod registry;
 mod roster;
-mod roster_key;
 mod segvec;
 mod spec;
 mod state;

@@ -3,14 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use rollcall_wire::Why;
+use rollcall_wire::{Why, replicated as words};
 
+use crate::book::Book;
+use crate::keyed::{OpenKey, Subject};
 use crate::lease::LeaseId;
 use crate::native::context::{Ctx, OwnStr};
+use crate::native::string::Str;
 use crate::native::{cell, clock};
 use crate::registry::{KeyId, Kind, TICK_MS};
-use crate::roster::{Holder, change};
-use crate::roster_key::RosterKey;
+use crate::roster::{Holder, Roster, change};
 
 /// A slice stops here, so that it ends within a millisecond.
 const SLICE: Duration = Duration::from_micros(700);
@@ -27,11 +29,31 @@ enum Task {
     Deadlines,
 }
 
+/// One visit of a key.
+#[derive(Debug, Clone, Copy)]
+struct Visit {
+    db: u32,
+    id: KeyId,
+    task: Task,
+    start: Instant,
+}
+
 /// Ends the leases whose time is up. Replicas are told by the caller.
 pub(crate) fn end_leases() {
     cell::with(|state| {
         for node in state.leases.overdue() {
             state.end_lease(&node, clock::wall_s());
+        }
+    });
+}
+
+/// Forgets ended leases that hold nothing any more.
+pub(crate) fn prune() {
+    cell::with(|state| {
+        for lease in state.leases.ended() {
+            if !state.spaces().iter().any(|space| space.holds.contains_key(&lease)) {
+                state.leases.forget(lease);
+            }
         }
     });
 }
@@ -61,11 +83,6 @@ pub(crate) fn slice(ctx: &Ctx) -> bool {
 fn next_task() -> Option<(u32, KeyId, Task)> {
     let tick = clock::wall_ms() / TICK_MS;
     cell::with(|state| {
-        for lease in state.leases.ended() {
-            if !state.spaces().iter().any(|space| space.holds.contains_key(&lease)) {
-                state.leases.forget(lease);
-            }
-        }
         let unswept = state.unswept();
         for (db, space) in (0..).zip(state.spaces()) {
             for lease in &unswept {
@@ -91,9 +108,10 @@ fn visit(ctx: &Ctx, db: u32, id: KeyId, task: Task, start: Instant) -> bool {
         return true;
     };
     ctx.select(db);
+    let at = Visit { db, id, task, start };
     match kind {
-        Kind::Roster => visit_roster(ctx, db, id, task, &name, start),
-        Kind::Book => true,
+        Kind::Roster => at.run(ctx, name.as_str(), end_entries),
+        Kind::Book => at.run(ctx, name.as_str(), end_statuses),
     }
 }
 
@@ -104,32 +122,43 @@ fn forget(db: u32, id: KeyId, task: Task) {
     }
 }
 
-fn visit_roster(ctx: &Ctx, db: u32, id: KeyId, task: Task, name: &OwnStr, start: Instant) -> bool {
-    let opened = RosterKey::open_quietly(ctx, name.as_str());
-    let Ok(mut key) = opened else {
-        forget(db, id, task);
-        return true;
-    };
-    if key.roster().is_none_or(|value| value.id != id) {
-        forget(db, id, task);
-        return true;
-    }
-    let done = loop {
-        match end_some(ctx, &mut key, task, name) {
-            0 => break true,
-            _ if start.elapsed() >= SLICE => break false,
+// === impl Visit ===
+
+impl Visit {
+    /// Ends batch after batch; whether nothing is left to do here.
+    fn run<T: Subject>(
+        self,
+        ctx: &Ctx,
+        name: &Str,
+        batch: fn(&Ctx, &mut OpenKey<'_, T>, Task) -> usize,
+    ) -> bool {
+        let mut key = OpenKey::<T>::open_quietly(ctx, name).ok();
+        let found = key.as_mut().and_then(OpenKey::id) == Some(self.id);
+        let Some(mut key) = key.filter(|_| found) else {
+            forget(self.db, self.id, self.task);
+            return true;
+        };
+        let done = loop {
+            match batch(ctx, &mut key, self.task) {
+                0 => break true,
+                _ if self.start.elapsed() >= SLICE => break false,
+                _ => {}
+            }
+        };
+        match self.task {
+            Task::Lease(_) if done => forget(self.db, self.id, self.task),
+            Task::Deadlines if !done => {
+                cell::with(|state| state.space(self.db).queue(self.id, Some(0)));
+            }
             _ => {}
         }
-    };
-    if !done && matches!(task, Task::Deadlines) {
-        cell::with(|state| state.space(db).queue(id, Some(0)));
+        key.delete_if_empty();
+        done
     }
-    key.delete_if_empty();
-    done
 }
 
 /// Ends up to a batch of entries, and tells replicas; how many.
-fn end_some(ctx: &Ctx, key: &mut RosterKey<'_>, task: Task, name: &OwnStr) -> usize {
+fn end_entries(ctx: &Ctx, key: &mut OpenKey<'_, Roster>, task: Task) -> usize {
     let mut gone = Vec::new();
     let now = key.now_us / 1000 / TICK_MS;
     let seq = key.change(|roster, acting| {
@@ -151,7 +180,36 @@ fn end_some(ctx: &Ctx, key: &mut RosterKey<'_>, task: Task, name: &OwnStr) -> us
     });
     if let (Some(seq), false) = (seq, gone.is_empty()) {
         let clients: Vec<&str> = gone.iter().map(String::as_str).collect();
-        ctx.replicate_cut(name.as_str(), seq, &clients);
+        ctx.replicate_cut(key.name(), seq, &clients);
     }
     gone.len()
+}
+
+/// Lets an ended lease let go of up to a batch of users, or forgets those that expired.
+fn end_statuses(ctx: &Ctx, key: &mut OpenKey<'_, Book>, task: Task) -> usize {
+    let mut done = Vec::new();
+    let now = key.now_s();
+    key.change(|book, acting| {
+        while done.len() < BATCH {
+            let user = match task {
+                Task::Lease(lease) => book.held_by(lease),
+                Task::Deadlines => book.expired(now),
+            };
+            let Some(user) = user.map(String::from) else { break };
+            match task {
+                Task::Lease(_) => book.settle_user(&user, &mut acting.means()),
+                Task::Deadlines => book.expire(&user),
+            }
+            done.push(user);
+        }
+    });
+    if !done.is_empty() {
+        let what = match task {
+            Task::Lease(_) => words::SETTLE,
+            Task::Deadlines => words::GONE,
+        };
+        let own: Vec<OwnStr> = done.iter().map(|user| OwnStr::new(user.as_bytes())).collect();
+        ctx.replicate_status(key.name(), &[what], own.iter().map(OwnStr::as_str));
+    }
+    done.len()
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::lease::LeaseId;
 use crate::linear_hash::NONE;
 use crate::native::thin::ThinBytes;
-use crate::roster::{Holder, Ledger, Roster};
+use crate::roster::Ledger;
 use crate::segvec::SegVec;
 
 /// Milliseconds of a tick of the deadline queue.
@@ -137,13 +137,16 @@ impl Space {
         }
     }
 
-    /// Books a roster that came under a key, or went from it.
-    pub(crate) fn book(&mut self, roster: &Roster, key: KeyId, gained: bool) {
-        let mut account = Account { holds: &mut self.holds, key, kind: Kind::Roster };
-        for holder in roster.holders() {
-            if let Holder::Lease(lease) = holder {
-                account.whole(lease, u64::from(roster.count_of(holder)), gained);
-            }
+    /// Books a value that came under a key, or went from it.
+    pub(crate) fn book(
+        &mut self,
+        (key, kind): (KeyId, Kind),
+        held: impl Iterator<Item = (LeaseId, u64)>,
+        gained: bool,
+    ) {
+        let mut account = Account { holds: &mut self.holds, key, kind };
+        for (lease, count) in held {
+            account.whole(lease, count, gained);
         }
     }
 

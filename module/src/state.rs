@@ -1,7 +1,10 @@
 //! What the module knows beside the values themselves: leases, keys by database, counters.
 
+use std::collections::BTreeSet;
+
 use rollcall_wire::{Event, Why};
 
+use crate::book::Means;
 use crate::hash;
 use crate::lease::{LeaseId, Leases};
 use crate::registry::{Account, KeyId, Kind, Space, TICK_MS};
@@ -21,7 +24,7 @@ pub(crate) struct State {
     pub(crate) seq: u64,
     pub(crate) counters: Counters,
     /// Keys whose listeners must read again; only a master collects them.
-    pub(crate) resets: Vec<(u32, Vec<u8>)>,
+    pub(crate) resets: BTreeSet<(u32, Vec<u8>)>,
     /// The module itself deletes an emptied key just now: nobody need read again.
     pub(crate) own_delete: bool,
     /// Lease changes that replicas must still hear of.
@@ -85,7 +88,7 @@ impl State {
             epoch: new_epoch(),
             seq: 0,
             counters: Counters::default(),
-            resets: Vec::new(),
+            resets: BTreeSet::new(),
             own_delete: false,
             untold: Vec::new(),
             outbox: Outbox::default(),
@@ -146,15 +149,16 @@ impl State {
         self.epoch = new_epoch();
     }
 
-    /// What changes of one roster book, and what they look up.
-    pub(crate) fn acting(&mut self, db: u32, key: KeyId, now_us: u64) -> Acting<'_> {
+    /// The state as a change of one value sees it.
+    pub(crate) fn acting(
+        &mut self,
+        db: u32,
+        (key, kind): (KeyId, Kind),
+        now_us: u64,
+    ) -> Acting<'_> {
         self.space(db);
         Acting {
-            account: Account {
-                holds: &mut self.spaces[db as usize].holds,
-                key,
-                kind: Kind::Roster,
-            },
+            account: Account { holds: &mut self.spaces[db as usize].holds, key, kind },
             leases: &self.leases,
             counters: &mut self.counters,
             seq: &mut self.seq,
@@ -219,9 +223,14 @@ impl Outbox {
 
 // === impl Acting ===
 
-impl Acting<'_> {
+impl<'a> Acting<'a> {
     pub(crate) fn leases(&self) -> &Leases {
         self.leases
+    }
+
+    /// What a change of a book needs.
+    pub(crate) fn means(&mut self) -> Means<'_, Account<'a>> {
+        Means { leases: self.leases, ledger: &mut self.account }
     }
 }
 

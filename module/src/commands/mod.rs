@@ -10,6 +10,13 @@ mod presence_rem;
 mod presence_scan;
 mod presence_stats;
 mod reply;
+mod userstatus_apply;
+mod userstatus_del;
+mod userstatus_get;
+mod userstatus_help;
+mod userstatus_offline;
+mod userstatus_online;
+mod userstatus_touch;
 
 use crate::native::command::handler;
 use crate::spec::{Command, Entry};
@@ -27,8 +34,15 @@ pub(crate) fn all() -> Vec<Entry> {
         entry::<presence_lease::Drop<'_>>(),
         entry::<presence_lease::List>(),
         entry::<presence_help::Help>(),
+        entry::<userstatus_touch::Touch<'_>>(),
+        entry::<userstatus_online::Online<'_>>(),
+        entry::<userstatus_offline::Offline<'_>>(),
+        entry::<userstatus_get::Get<'_>>(),
+        entry::<userstatus_del::Del<'_>>(),
+        entry::<userstatus_help::Help>(),
         entry::<presence_apply::Apply<'_>>(),
         entry::<presence_lease_apply::LeaseApply<'_>>(),
+        entry::<userstatus_apply::Apply<'_>>(),
     ]
 }
 

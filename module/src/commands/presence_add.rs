@@ -7,13 +7,13 @@ use rollcall_wire::{Info, caps};
 
 use crate::args::{Args, once, unknown};
 use crate::error::CommandError;
+use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::clock;
 use crate::native::context::Ctx;
 use crate::native::string::Str;
 use crate::roster::change::{self, Added};
-use crate::roster::{ClientId, Holder, Parts};
-use crate::roster_key::RosterKey;
+use crate::roster::{ClientId, Holder, Parts, Roster};
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
 /// The arguments.
@@ -118,7 +118,7 @@ impl<'a> Add<'a> {
     }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
-        let mut key = RosterKey::open(ctx, self.key)?;
+        let mut key = OpenKey::<Roster>::open(ctx, self.key)?;
         let add = change::Add {
             parts: Parts {
                 client: ClientId::new(self.client),

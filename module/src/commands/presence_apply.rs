@@ -7,12 +7,12 @@ use rollcall_wire::{caps, replicated as words};
 
 use crate::args::{Args, decimal};
 use crate::error::CommandError;
+use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::context::Ctx;
 use crate::native::string::Str;
-use crate::roster::ClientId;
 use crate::roster::store::live_holder;
-use crate::roster_key::RosterKey;
+use crate::roster::{ClientId, Roster};
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
 /// The arguments.
@@ -97,7 +97,7 @@ impl<'a> Apply<'a> {
     }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
-        let mut key = RosterKey::open(ctx, self.key)?;
+        let mut key = OpenKey::<Roster>::open(ctx, self.key)?;
         let seq = self.seq;
         cell::with(|state| state.saw_seq(seq));
         match &self.what {

@@ -6,11 +6,11 @@ use rollcall_wire::caps;
 
 use crate::args::Args;
 use crate::error::CommandError;
+use crate::keyed::OpenKey;
 use crate::native::context::Ctx;
 use crate::native::string::Str;
-use crate::roster::ClientId;
 use crate::roster::change::{Removed, remove};
-use crate::roster_key::RosterKey;
+use crate::roster::{ClientId, Roster};
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
 /// The arguments.
@@ -48,7 +48,7 @@ impl<'a> Rem<'a> {
     }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
-        let mut key = RosterKey::open(ctx, self.key)?;
+        let mut key = OpenKey::<Roster>::open(ctx, self.key)?;
         let (mut gone, mut left, mut seq) = (Vec::new(), 0, 0);
         // One change per client: its event is published before the next is rendered.
         for client in &self.clients {

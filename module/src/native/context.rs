@@ -77,18 +77,6 @@ impl Ctx {
         unsafe { api!(RedisModule_ReplyWithArray(self.inner, length)) };
     }
 
-    /// Begins an array whose length [`Self::close_array`] tells.
-    pub(crate) fn reply_open_array(&self) {
-        // SAFETY: the context is live; -1 is the length that is told later.
-        unsafe { api!(RedisModule_ReplyWithArray(self.inner, -1)) };
-    }
-
-    pub(crate) fn close_array(&self, length: usize) {
-        let length = i64::try_from(length).unwrap_or(i64::MAX);
-        // SAFETY: the context is live.
-        unsafe { api!(RedisModule_ReplySetArrayLength(self.inner, length)) };
-    }
-
     pub(crate) fn reply_bytes(&self, bytes: &[u8]) {
         // SAFETY: the context is live; the bytes are copied.
         unsafe {

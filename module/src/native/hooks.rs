@@ -8,10 +8,12 @@ use super::context::{Ctx, OwnStr, avoid_replica_traffic};
 use super::key::Key;
 use super::string::Str;
 use super::{cell, clock, config, guarded};
+use crate::book::Book;
+use crate::keyed::{OpenKey, attach};
 use crate::reaper;
 use crate::registry::KeyId;
 use crate::roster::Roster;
-use crate::roster_key::{RosterKey, attach};
+
 use crate::state::LeaseNews;
 use rollcall_wire::Event;
 
@@ -83,6 +85,7 @@ fn visit(ctx: &Ctx) -> bool {
         }
         state.leases.clock.advance(now)
     });
+    reaper::prune();
     if paused || !ctx.is_acting_master() {
         return false;
     }
@@ -131,7 +134,7 @@ fn reset(ctx: &Ctx, db: u32, name: &Str) {
         state.counters.events += 1;
         state.next_seq(clock::wall_us())
     });
-    if let Ok(mut key) = RosterKey::open_quietly(ctx, name)
+    if let Ok(mut key) = OpenKey::<Roster>::open_quietly(ctx, name)
         && key.change(|roster, _| roster.seq = seq).is_some()
     {
         ctx.replicate_seq(name, seq);
@@ -167,12 +170,17 @@ fn adopt(ctx: &Ctx, name: &Str, reset: bool) {
     let db = ctx.db();
     let mut key = Key::open_quietly_for_read(ctx, name);
     let reset = reset && ctx.is_acting_master();
+    if let Ok(Some(value)) = key.value::<Book>()
+        && value.id == KeyId::NONE
+    {
+        attach(value, db, name.bytes());
+    }
     if let Ok(Some(value)) = key.value::<Roster>() {
         if value.id == KeyId::NONE {
             attach(value, db, name.bytes());
         }
         if reset {
-            cell::with(|state| state.resets.push((db, name.bytes().to_vec())));
+            cell::with(|state| state.resets.insert((db, name.bytes().to_vec())));
         }
     }
 }

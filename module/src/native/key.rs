@@ -8,7 +8,7 @@ use redis_module::raw;
 use super::context::Ctx;
 use super::string::Str;
 use crate::error::CommandError;
-use crate::registry::{KeyId, Kind};
+use crate::registry::KeyId;
 
 /// What the server says of a key that is not there.
 const KEYTYPE_EMPTY: c_int = 0;
@@ -22,7 +22,6 @@ pub(crate) struct Value<T> {
 
 /// One of the two native types.
 pub(crate) trait Native: Sized {
-    const KIND: Kind;
     /// The type as the server knows it, set at load.
     fn registered() -> &'static AtomicPtr<raw::RedisModuleType>;
 }

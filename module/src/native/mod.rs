@@ -12,6 +12,7 @@ macro_rules! api {
 }
 
 pub(crate) mod alloc;
+pub(crate) mod book_type;
 pub(crate) mod cell;
 pub(crate) mod clock;
 pub(crate) mod command;

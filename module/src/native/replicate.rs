@@ -52,8 +52,18 @@ impl Ctx {
     }
 
     /// Something happened to users of a book.
-    pub(crate) fn replicate_status(&self, key: &Str, what: &[&str], users: &[&str]) {
-        self.replicate_keyed(USERSTATUS_APPLY, key, what, users);
+    pub(crate) fn replicate_status<'a>(
+        &self,
+        key: &Str,
+        what: &[&str],
+        users: impl Iterator<Item = &'a Str>,
+    ) {
+        let texts = std::iter::once(&words::VERSION).chain(what);
+        let own: Vec<OwnStr> = texts.map(|text| OwnStr::new(text.as_bytes())).collect();
+        let mut all = vec![key.inner];
+        all.extend(own.iter().map(|text| text.as_str().inner));
+        all.extend(users.map(|user| user.inner));
+        self.replicate_all(USERSTATUS_APPLY, &mut all);
     }
 
     fn replicate_keyed(&self, command: &CStr, key: &Str, head: &[&str], names: &[&str]) {

@@ -7,29 +7,20 @@ use redis_module::raw;
 use rollcall_wire::stored::{StoredEntry, VERSION};
 
 use super::key::{Native, Value};
-use super::types::{Loading, Saving, borrowed, db_of, free, hand_over, note_unlinked, register};
+use super::types::{
+    Loading, Saving, Unbooked, borrowed, db_of, free, hand_over, note_unlinked, register,
+};
 use super::{cell, guarded};
-use crate::lease::LeaseId;
-use crate::registry::{KeyId, Kind, Sizes};
+use crate::keyed::detach;
+use crate::roster::Roster;
 use crate::roster::store::live_holder;
-use crate::roster::{Ledger, Roster};
 
 static REGISTERED: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(std::ptr::null_mut());
 
 impl Native for Roster {
-    const KIND: Kind = Kind::Roster;
-
     fn registered() -> &'static AtomicPtr<raw::RedisModuleType> {
         &REGISTERED
     }
-}
-
-/// Books nothing: the value has no key yet.
-pub(super) struct Unbooked;
-
-impl Ledger for Unbooked {
-    fn gained(&mut self, _: LeaseId, _: bool) {}
-    fn lost(&mut self, _: LeaseId, _: bool) {}
 }
 
 pub(super) fn register_type(ctx: *mut raw::RedisModuleCtx) -> bool {
@@ -169,15 +160,7 @@ unsafe extern "C" fn unlink(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c
         // SAFETY: the server passes a value of this type; it runs on the main thread, and nobody
         // else looks at the value now.
         let value = unsafe { &mut *value.cast_mut().cast::<Value<Roster>>() };
-        let key = std::mem::replace(&mut value.id, KeyId::NONE);
-        if key != KeyId::NONE {
-            cell::with(|state| {
-                let space = state.space(db);
-                space.book(&value.it, key, false);
-                space.resize(value.it.sizes(), Sizes::default());
-                space.detach(key);
-            });
-        }
+        detach(value, db);
         note_unlinked(ctx, db);
     });
 }

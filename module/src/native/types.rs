@@ -8,13 +8,23 @@ use redis_module::raw;
 use super::context::Ctx;
 use super::key::{Native, Value};
 use super::{cell, reclaim};
+use crate::lease::LeaseId;
 use crate::registry::KeyId;
+use crate::roster::Ledger;
 
 /// A stream that is loaded. Every read may fail: the bytes come from anywhere.
 pub(super) struct Loading(pub(super) *mut raw::RedisModuleIO);
 
 /// A stream that is saved, in a child of the server or on its main thread.
 pub(super) struct Saving(pub(super) *mut raw::RedisModuleIO);
+
+/// Books nothing: the value has no key yet.
+pub(super) struct Unbooked;
+
+impl Ledger for Unbooked {
+    fn gained(&mut self, _: LeaseId, _: bool) {}
+    fn lost(&mut self, _: LeaseId, _: bool) {}
+}
 
 // === impl Loading ===
 
@@ -131,7 +141,7 @@ pub(super) fn note_unlinked(ctx: *mut raw::RedisModuleKeyOptCtx, db: u32) {
     if Ctx::none().is_acting_master() {
         cell::with(|state| {
             if !state.own_delete {
-                state.resets.push((db, name));
+                state.resets.insert((db, name));
             }
         });
     }

@@ -135,14 +135,12 @@ impl Roster {
         self.groups.member(holder)
     }
 
-    /// How many entries a holder has.
-    pub(crate) fn count_of(&self, holder: Holder) -> u32 {
-        self.groups.count(holder)
-    }
-
-    /// All holders, in no order.
-    pub(crate) fn holders(&self) -> impl Iterator<Item = Holder> + '_ {
-        self.groups.keys()
+    /// The leases that hold entries here, and how many each.
+    pub(crate) fn leases(&self) -> impl Iterator<Item = (LeaseId, u32)> + '_ {
+        self.groups.all().filter_map(|(holder, count)| match holder {
+            Holder::Lease(lease) => Some((lease, count)),
+            Holder::Deadline(_) => None,
+        })
     }
 
     /// The soonest deadline, in ticks.

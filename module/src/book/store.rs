@@ -1,0 +1,82 @@
+//! Books to and from their stored form.
+
+use rollcall_wire::stored::{LeaseName, StoredStatus};
+
+use super::{Book, Means, Stay};
+use crate::lease::{LeaseId, Leases};
+use crate::roster::Ledger;
+
+// === impl Book ===
+
+impl Book {
+    /// Hands over every record's form. Ended leases have let go in it.
+    pub(crate) fn for_each_stored(&self, leases: &Leases, mut each: impl FnMut(&[u8])) {
+        let mut bytes = Vec::new();
+        self.for_each_slot(|slot| {
+            bytes.clear();
+            self.stored(slot, leases).push(&mut bytes);
+            each(&bytes);
+        });
+    }
+
+    /// Makes a record what a stored form says. The record is not there yet, or is replaced.
+    pub(crate) fn put_stored(
+        &mut self,
+        stored: &StoredStatus<'_>,
+        holders: &[LeaseId],
+        means: &mut Means<'_, impl Ledger>,
+    ) {
+        if let Some(slot) = self.find(stored.user) {
+            let old: Vec<LeaseId> = self.holders(slot).collect();
+            for lease in old {
+                self.release(slot, lease, (0, 0), means.ledger);
+            }
+            self.remove(slot);
+        }
+        for lease in holders {
+            self.online(stored.user, *lease, stored.expiry, means);
+        }
+        let slot = self.find_or_create(stored.user);
+        let record = &mut self.records.slots[slot];
+        (record.active, record.online) = (stored.active, stored.online);
+        if self.stay_of(slot).is_none() {
+            self.stay(slot, Stay::Expires(stored.expiry));
+        }
+    }
+
+    /// A second book with the same records.
+    pub(crate) fn copied(&self, means: &mut Means<'_, impl Ledger>) -> Self {
+        let mut copy = Self::new();
+        self.for_each_slot(|slot| {
+            let stored = self.stored(slot, means.leases);
+            let holders: Vec<LeaseId> = self.live_holders(slot, means.leases).collect();
+            copy.put_stored(&stored, &holders, means);
+        });
+        copy
+    }
+
+    fn stored<'a>(&'a self, slot: u32, leases: &'a Leases) -> StoredStatus<'a> {
+        let record = &self.records.slots[slot];
+        let alive = self.live_holders(slot, leases).filter_map(|lease| leases.alive(lease));
+        let mut holders: Vec<LeaseName<'a>> =
+            alive.map(|lease| LeaseName { node: lease.node(), px: lease.px() }).collect();
+        // Numbers of leases differ from server to server, names do not.
+        holders.sort_by_key(|holder| holder.node);
+        let (online, expiry) = match self.stay_of(slot) {
+            Some(Stay::Held(_, ex)) if !holders.is_empty() => (record.online, ex),
+            _ => self.settled(slot, leases),
+        };
+        StoredStatus { user: record.name.text(), active: record.active, online, expiry, holders }
+    }
+
+    fn live_holders(&self, slot: u32, leases: &Leases) -> impl Iterator<Item = LeaseId> {
+        self.holders(slot).filter(|lease| leases.alive(*lease).is_some())
+    }
+
+    fn for_each_slot(&self, mut each: impl FnMut(u32)) {
+        let slots = u32::try_from(self.records.slots.len()).unwrap_or(u32::MAX);
+        for slot in (0..slots).filter(|slot| self.stay_of(*slot).is_some()) {
+            each(slot);
+        }
+    }
+}

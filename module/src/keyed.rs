@@ -1,0 +1,205 @@
+//! A roster or book under its key. Every change goes through here, so that registry, events and
+//! the emptied key always follow it.
+
+use std::marker::PhantomData;
+
+use crate::book::Book;
+use crate::error::CommandError;
+use crate::native::context::Ctx;
+use crate::native::key::{Key, Native, Value};
+use crate::native::string::Str;
+use crate::native::{cell, clock, hooks};
+use crate::registry::{KeyId, Kind, Sizes, Space, TICK_MS};
+use crate::roster::Roster;
+use crate::state::Acting;
+
+/// What the registry must know of a value.
+pub(crate) trait Subject: Native {
+    const KIND: Kind;
+    fn new() -> Self;
+    fn sizes(&self) -> Sizes;
+    fn is_empty(&self) -> bool;
+    /// The tick at which something expires.
+    fn next_tick(&self) -> Option<u64>;
+    /// Books what leases hold in it.
+    fn book(&self, space: &mut Space, key: KeyId, gained: bool);
+    /// The highest sequence it has seen.
+    fn seq(&self) -> u64;
+}
+
+/// A key that holds a value of one type or nothing.
+#[derive(Debug)]
+pub(crate) struct OpenKey<'a, T> {
+    key: Key,
+    name: &'a Str,
+    db: u32,
+    pub(crate) now_us: u64,
+    of: PhantomData<T>,
+}
+
+// === impl OpenKey ===
+
+impl<'a, T: Subject> OpenKey<'a, T> {
+    /// For a command that writes. Listeners hear of earlier resets first.
+    pub(crate) fn open(ctx: &Ctx, name: &'a Str) -> Result<Self, CommandError> {
+        hooks::flush_resets(ctx);
+        Self::check(Key::open_write(ctx, name), ctx, name)
+    }
+
+    /// For a visit by the module itself.
+    pub(crate) fn open_quietly(ctx: &Ctx, name: &'a Str) -> Result<Self, CommandError> {
+        Self::check(Key::open_quietly(ctx, name), ctx, name)
+    }
+
+    fn check(mut key: Key, ctx: &Ctx, name: &'a Str) -> Result<Self, CommandError> {
+        key.value::<T>()?;
+        Ok(Self { key, name, db: ctx.db(), now_us: clock::wall_us(), of: PhantomData })
+    }
+
+    /// The number of the value that is there.
+    pub(crate) fn id(&mut self) -> Option<KeyId> {
+        self.value().map(|value| value.id)
+    }
+
+    pub(crate) fn name(&self) -> &'a Str {
+        self.name
+    }
+
+    /// The present second.
+    pub(crate) fn now_s(&self) -> u32 {
+        u32::try_from(self.now_us / 1_000_000).unwrap_or(u32::MAX)
+    }
+
+    /// Changes the value that is there; `None` when there is none.
+    pub(crate) fn change<R>(
+        &mut self,
+        change: impl FnOnce(&mut T, &mut Acting<'_>) -> R,
+    ) -> Option<R> {
+        let (db, now_us, name) = (self.db, self.now_us, self.name);
+        let value = self.value()?;
+        if value.id == KeyId::NONE {
+            attach(value, db, name.bytes());
+        }
+        let before = value.it.sizes();
+        let result = cell::with(|state| {
+            let mut acting = state.acting(db, (value.id, T::KIND), now_us);
+            let result = change(&mut value.it, &mut acting);
+            let space = state.space(db);
+            space.resize(before, value.it.sizes());
+            space.queue(value.id, value.it.next_tick());
+            result
+        });
+        publish(self.key.ctx(), name);
+        Some(result)
+    }
+
+    /// As [`Self::change`], on a new value when there is none.
+    pub(crate) fn change_or_create<R>(
+        &mut self,
+        change: impl FnOnce(&mut T, &mut Acting<'_>) -> R,
+    ) -> Option<R> {
+        if self.value().is_none() {
+            self.key.set(Value { id: KeyId::NONE, it: T::new() });
+        }
+        self.change(change)
+    }
+
+    /// What is empty is no key. Nobody need read it again: its leaves were events.
+    pub(crate) fn delete_if_empty(&mut self) {
+        if self.value().is_some_and(|value| value.it.is_empty()) {
+            cell::with(|state| state.own_delete = true);
+            self.key.delete();
+            cell::with(|state| state.own_delete = false);
+        }
+    }
+
+    fn value(&mut self) -> Option<&mut Value<T>> {
+        self.key.value().ok().flatten()
+    }
+}
+
+/// Puts a value that appeared under a key into the registry.
+pub(crate) fn attach<T: Subject>(value: &mut Value<T>, db: u32, name: &[u8]) {
+    cell::with(|state| {
+        let space = state.space(db);
+        value.id = space.attach(name, T::KIND);
+        space.resize(Sizes::default(), value.it.sizes());
+        value.it.book(space, value.id, true);
+        space.queue(value.id, value.it.next_tick());
+        state.saw_seq(value.it.seq());
+    });
+}
+
+/// Takes a value that goes from its key out of the registry.
+pub(crate) fn detach<T: Subject>(value: &mut Value<T>, db: u32) {
+    let key = std::mem::replace(&mut value.id, KeyId::NONE);
+    if key != KeyId::NONE {
+        cell::with(|state| {
+            let space = state.space(db);
+            value.it.book(space, key, false);
+            space.resize(value.it.sizes(), Sizes::default());
+            space.detach(key);
+        });
+    }
+}
+
+/// Publishes the events of the change that was just made.
+fn publish(ctx: &Ctx, name: &Str) {
+    let outbox = cell::with(|state| {
+        if state.outbox.is_empty() { None } else { Some(std::mem::take(&mut state.outbox)) }
+    });
+    if let Some(mut outbox) = outbox {
+        outbox.drain(|event| ctx.publish(name, event));
+        cell::with(|state| state.outbox = outbox);
+    }
+}
+
+// === the two types ===
+
+impl Subject for Roster {
+    const KIND: Kind = Kind::Roster;
+
+    fn new() -> Self {
+        Roster::new()
+    }
+    fn sizes(&self) -> Sizes {
+        Roster::sizes(self)
+    }
+    fn is_empty(&self) -> bool {
+        Roster::is_empty(self)
+    }
+    fn next_tick(&self) -> Option<u64> {
+        self.first_deadline()
+    }
+    fn book(&self, space: &mut Space, key: KeyId, gained: bool) {
+        let held = self.leases().map(|(lease, count)| (lease, count.into()));
+        space.book((key, Kind::Roster), held, gained);
+    }
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+}
+
+impl Subject for Book {
+    const KIND: Kind = Kind::Book;
+
+    fn new() -> Self {
+        Book::new()
+    }
+    fn sizes(&self) -> Sizes {
+        Book::sizes(self)
+    }
+    fn is_empty(&self) -> bool {
+        Book::is_empty(self)
+    }
+    fn next_tick(&self) -> Option<u64> {
+        self.first_expiry().map(|second| u64::from(second) * 1000 / TICK_MS)
+    }
+    fn book(&self, space: &mut Space, key: KeyId, gained: bool) {
+        let held = self.held().map(|(lease, count)| (lease, count.into()));
+        space.book((key, Kind::Book), held, gained);
+    }
+    fn seq(&self) -> u64 {
+        0
+    }
+}
