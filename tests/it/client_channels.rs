@@ -130,6 +130,7 @@ fn join_and_leave_do_not_need_presence() {
         r#"
         A--> {"id":11,"subscribe":{"channel":"nopresence:room","join_leave":true}}
         A<-- {"id":11,"subscribe":{}}
+             {"push":{"channel":"nopresence:room","join":{"info":{"user":"alice","client":"<A>"}}}}
         A--> {"id":12,"presence":{"channel":"nopresence:room"}}
         A<-- {"id":12,"error":{"code":108,"message":"not available"}}
         A--> {"id":13,"presence_stats":{"channel":"nopresence:room"}}

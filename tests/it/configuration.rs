@@ -73,7 +73,7 @@ fn an_unknown_option_is_a_warning_with_its_path() {
 fn a_wrong_value_is_refused_with_what_was_expected() {
     for (change, path) in [
         (json!({"client": {"ping_interval": "soon"}}), "client.ping_interval"),
-        (json!({"engine": {"type": "memory"}}), "engine.type"),
+        (json!({"engine": {"type": "nats"}}), "engine.type"),
         (json!({"channel": {"namespaces": [{"name": "x"}]}}), "channel.namespaces"),
         (json!({"http_server": {"port": "many"}}), "http_server.port"),
     ] {

@@ -88,7 +88,7 @@ fn a_write_that_meets_a_due_entry_ends_it_first() {
         OK
         > PRESENCE.ADD room c1 ann PX 1 NOTIFY
         QUEUED
-        > DEBUG SLEEP 0.05
+        > DEBUG SLEEP 1
         QUEUED
         > PRESENCE.REM room c1
         QUEUED

@@ -115,8 +115,6 @@ fn a_cursor_of_another_life_is_refused() {
         "
         > PRESENCE.SCAN room nonsense
         !ERR <*>cursor<*>
-        > PRESENCE.SCAN room 12345
-        !BADCURSOR <*>
         > PRESENCE.SCAN room {old} COUNT 0
         !ERR <*>
         > PRESENCE.SCAN room {old} COUNT x

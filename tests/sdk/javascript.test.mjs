@@ -36,8 +36,8 @@ async function connect(claims) {
 async function subscribe(client, channel) {
   const subscription = client.newSubscription(channel);
   const heard = [];
-  subscription.on('join', (context) => heard.push({ join: context.info }));
-  subscription.on('leave', (context) => heard.push({ leave: context.info }));
+  subscription.on('join', ({ info }) => heard.push({ join: info }));
+  subscription.on('leave', ({ info }) => heard.push({ leave: info }));
   subscription.subscribe();
   await subscription.ready();
   return { subscription, heard };
@@ -47,13 +47,13 @@ test('two clients see each other, their infos, and who comes and goes', async ()
   const channel = fresh();
   const ann = await connect({ sub: 'ann', info: { name: 'Ann' } });
   const a = await subscribe(ann.client, channel);
-  const annInfo = { user: 'ann', client: ann.id, connInfo: { name: 'Ann' }, chanInfo: undefined };
+  const annInfo = { user: 'ann', client: ann.id, connInfo: { name: 'Ann' } };
   await eventually('the own join', () => a.heard.length === 1);
   assert.deepEqual(a.heard, [{ join: annInfo }]);
 
   const bob = await connect({ sub: 'bob', info: { name: 'Bob' } });
   const b = await subscribe(bob.client, channel);
-  const bobInfo = { user: 'bob', client: bob.id, connInfo: { name: 'Bob' }, chanInfo: undefined };
+  const bobInfo = { user: 'bob', client: bob.id, connInfo: { name: 'Bob' } };
   await eventually("bob's join", () => a.heard.length === 2);
   assert.deepEqual(a.heard[1], { join: bobInfo });
   for (const { subscription } of [a, b]) {
