@@ -40,9 +40,9 @@ pub(crate) struct OpenKey<'a, T> {
 // === impl OpenKey ===
 
 impl<'a, T: Subject> OpenKey<'a, T> {
-    /// For a command that writes. Listeners hear of earlier resets first.
+    /// For a command that writes. Listeners hear of an earlier reset first.
     pub(crate) fn open(ctx: &Ctx, name: &'a Str) -> Result<Self, CommandError> {
-        hooks::flush_resets(ctx);
+        hooks::flush_reset_of(ctx, ctx.db(), name);
         Self::check(Key::open_write(ctx, name), ctx, name)
     }
 

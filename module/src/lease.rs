@@ -105,8 +105,8 @@ impl Leases {
     }
 
     /// Renews a node's lease, or begins one.
-    pub(crate) fn keep(&mut self, node: &str, px: u64) -> Kept {
-        let ends_at = self.clock.now + px;
+    pub(crate) fn keep(&mut self, node: &str, px: u64, monotonic_ms: u64) -> Kept {
+        let ends_at = self.clock.reading(monotonic_ms) + px;
         if let Some((id, lease)) =
             self.of_node(node).and_then(|id| Some((id, self.all.get_mut(&id)?)))
         {
@@ -124,7 +124,7 @@ impl Leases {
 
     /// The node's lease; where there is none, one with its full time.
     pub(crate) fn ensure(&mut self, node: &str, px: u64) -> LeaseId {
-        self.of_node(node).unwrap_or_else(|| self.keep(node, px).lease)
+        self.of_node(node).unwrap_or_else(|| self.keep(node, px, 0).lease)
     }
 
     /// Ends a node's lease at a Unix second. Its entries are swept later.
@@ -171,8 +171,8 @@ impl Leases {
     }
 
     /// Live leases by node, with what is left of their time.
-    pub(crate) fn list(&self) -> Vec<(LeaseId, &Lease, u64)> {
-        let now = self.clock.now;
+    pub(crate) fn list(&self, monotonic_ms: u64) -> Vec<(LeaseId, &Lease, u64)> {
+        let now = self.clock.reading(monotonic_ms);
         let mut list: Vec<_> = self
             .all
             .iter()
@@ -195,6 +195,12 @@ impl LeaseClock {
         step <= STALL
     }
 
+    /// What the clock would show at a reading, between two steps.
+    fn reading(&self, monotonic_ms: u64) -> u64 {
+        let step = monotonic_ms.saturating_sub(self.seen.unwrap_or(monotonic_ms));
+        self.now + step.min(STEP_MAX)
+    }
+
     /// Lets time pass without counting it.
     pub(crate) fn stand_still(&mut self, monotonic_ms: u64) {
         self.seen = Some(monotonic_ms);
@@ -209,7 +215,7 @@ mod tests {
     fn a_stall_does_not_end_a_lease() {
         let mut leases = Leases::new();
         assert!(leases.clock.advance(1_000));
-        leases.keep("n", 300);
+        leases.keep("n", 300, 1_000);
         assert!(!leases.clock.advance(60_000));
         assert!(leases.overdue().is_empty());
         for ms in [60_050, 60_100, 60_150, 60_199] {
@@ -223,13 +229,13 @@ mod tests {
     #[test]
     fn a_node_that_comes_back_has_a_new_lease() {
         let mut leases = Leases::new();
-        let first = leases.keep("n", 100);
+        let first = leases.keep("n", 100, 0);
         assert!(first.fresh);
-        assert_eq!(leases.keep("n", 100), Kept { fresh: false, changed: false, ..first });
-        assert!(leases.keep("n", 200).changed);
+        assert_eq!(leases.keep("n", 100, 0), Kept { fresh: false, changed: false, ..first });
+        assert!(leases.keep("n", 200, 0).changed);
         assert_eq!(leases.end("n", 7), Some(first.lease));
         assert_eq!(leases.end("n", 8), None);
-        let second = leases.keep("n", 100);
+        let second = leases.keep("n", 100, 0);
         assert!(second.fresh && second.lease != first.lease);
         assert_eq!(leases.ended_at(first.lease), Some(7));
         assert_eq!(leases.ended_at(second.lease), None);

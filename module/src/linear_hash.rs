@@ -136,7 +136,7 @@ fn bucket(hash: u64, count: usize) -> u32 {
 
 /// The bucket that bucket `n` (at least 1) was split from.
 fn parent(n: u32) -> u32 {
-    n & !(1 << (31 - n.leading_zeros()))
+    n & !(1 << n.ilog2())
 }
 
 #[cfg(test)]

@@ -15,10 +15,10 @@ use crate::registry::{KeyId, Kind, TICK_MS};
 use crate::roster::{Holder, Roster, change};
 
 /// A slice stops here, so that it ends within a millisecond.
-const SLICE: Duration = Duration::from_micros(700);
+pub(crate) const SLICE: Duration = Duration::from_micros(500);
 
 /// Time is looked at, and replicas are told, once per so many entries.
-const BATCH: usize = 32;
+const BATCH: usize = 16;
 
 /// Something to do in one key.
 #[derive(Debug, Clone, Copy)]

@@ -8,23 +8,27 @@ const SEGMENT: usize = 64;
 const STEPS: [usize; 15] = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, SEGMENT];
 
 /// The array.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SegVec<T> {
     first: Vec<T>,
-    rest: Vec<Vec<T>>,
+    rest: Option<Box<Rest<T>>>,
 }
+
+/// Segments after the first.
+#[derive(Debug)]
+struct Rest<T>(Vec<Vec<T>>);
 
 // === impl SegVec ===
 
 impl<T> SegVec<T> {
     pub(crate) const fn new() -> Self {
-        Self { first: Vec::new(), rest: Vec::new() }
+        Self { first: Vec::new(), rest: None }
     }
 
     pub(crate) fn len(&self) -> usize {
-        match self.rest.last() {
+        match self.rest.as_ref().and_then(|rest| Some((rest.0.len(), rest.0.last()?))) {
             None => self.first.len(),
-            Some(last) => self.rest.len() * SEGMENT + last.len(),
+            Some((segments, last)) => segments * SEGMENT + last.len(),
         }
     }
 
@@ -38,19 +42,24 @@ impl<T> SegVec<T> {
             self.first.push(value);
             return;
         }
-        if self.rest.last().is_none_or(|last| last.len() == SEGMENT) {
-            self.rest.push(Vec::with_capacity(SEGMENT));
+        let rest = &mut self.rest.get_or_insert_with(|| Box::new(Rest(Vec::new()))).0;
+        if rest.last().is_none_or(|last| last.len() == SEGMENT) {
+            rest.push(Vec::with_capacity(SEGMENT));
         }
-        if let Some(last) = self.rest.last_mut() {
+        if let Some(last) = rest.last_mut() {
             last.push(value);
         }
     }
 
     pub(crate) fn pop(&mut self) -> Option<T> {
-        let Some(last) = self.rest.last_mut() else { return self.first.pop() };
+        let Some(rest) = &mut self.rest else { return self.first.pop() };
+        let last = rest.0.last_mut()?;
         let value = last.pop();
         if last.is_empty() {
-            self.rest.pop();
+            rest.0.pop();
+        }
+        if rest.0.is_empty() {
+            self.rest = None;
         }
         value
     }
@@ -59,22 +68,25 @@ impl<T> SegVec<T> {
         if at < SEGMENT {
             return self.first.get(at);
         }
-        self.rest.get(at / SEGMENT - 1)?.get(at % SEGMENT)
+        self.rest.as_ref()?.0.get(at / SEGMENT - 1)?.get(at % SEGMENT)
     }
 
     pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
         if at < SEGMENT {
             return self.first.get_mut(at);
         }
-        self.rest.get_mut(at / SEGMENT - 1)?.get_mut(at % SEGMENT)
+        self.rest.as_mut()?.0.get_mut(at / SEGMENT - 1)?.get_mut(at % SEGMENT)
     }
 
     /// Bytes allocated by the array itself.
     pub(crate) fn bytes(&self) -> usize {
         let size = size_of::<T>();
-        self.first.capacity() * size
-            + self.rest.capacity() * size_of::<Vec<T>>()
-            + self.rest.len() * SEGMENT * size
+        let rest = self.rest.as_ref().map_or(0, |rest| {
+            size_of::<Rest<T>>()
+                + rest.0.capacity() * size_of::<Vec<T>>()
+                + rest.0.len() * SEGMENT * size
+        });
+        self.first.capacity() * size + rest
     }
 }
 
@@ -84,19 +96,13 @@ impl<T> std::ops::Index<u32> for SegVec<T> {
     type Output = T;
 
     fn index(&self, at: u32) -> &T {
-        let at = at as usize;
-        if at < SEGMENT { &self.first[at] } else { &self.rest[at / SEGMENT - 1][at % SEGMENT] }
+        self.get(at as usize).expect("a position within the array")
     }
 }
 
 impl<T> std::ops::IndexMut<u32> for SegVec<T> {
     fn index_mut(&mut self, at: u32) -> &mut T {
-        let at = at as usize;
-        if at < SEGMENT {
-            &mut self.first[at]
-        } else {
-            &mut self.rest[at / SEGMENT - 1][at % SEGMENT]
-        }
+        self.get_mut(at as usize).expect("a position within the array")
     }
 }
 

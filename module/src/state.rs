@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) untold: Vec<LeaseNews>,
     /// Events of the running command or slice.
     pub(crate) outbox: Outbox,
+    /// The timer last saw clients paused.
+    pub(crate) paused: bool,
     /// When the timer last ran, on the monotonic clock.
     pub(crate) visited_ms: u64,
 }
@@ -92,6 +94,7 @@ impl State {
             own_delete: false,
             untold: Vec::new(),
             outbox: Outbox::default(),
+            paused: false,
             visited_ms: 0,
         }
     }

@@ -11,13 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{Api, Node};
 use crate::clock::Clock;
-use crate::config::{Config, EngineType, RedisAddress};
+use crate::config::{Config, EngineType, RedisAddress, RedisEndpoint, Secret};
 use crate::hub::Hub;
 use crate::session::Context;
 use crate::store::embedded::{Embedded, EmbeddedError, Running};
-use crate::store::{Address, Settings, Store};
+use crate::store::{Settings, Store};
 use crate::token::Verifier;
-use crate::transport::{self, Port, Server, State};
+use crate::transport::{self, Port, Rate, Server, State};
 
 /// Shown to clients and in `info`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " Rollcall");
@@ -151,7 +151,8 @@ fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -
         started: Instant::now(),
     };
     let api = Arc::new(Api { config, hub, store, node });
-    State { context, api, stop, sessions: TaskTracker::new() }
+    let rate = Arc::new(Rate::new(context.config.client.connection_rate_limit));
+    State { context, api, stop, sessions: TaskTracker::new(), rate }
 }
 
 async fn within(limit: Duration, work: impl Future<Output = ()>) {
@@ -193,24 +194,21 @@ fn embedded(config: &Config) -> Embedded {
 
 fn settings(config: &Config, redis: Option<&Running>) -> Settings {
     let options = &config.engine.redis;
-    let (address, user, password, db) = match redis {
-        Some(redis) => (Address::Unix(redis.socket()), String::new(), None, 0),
-        None => {
-            let endpoint = options.endpoint();
-            let address = match endpoint.address {
-                RedisAddress::Tcp { host, port } => Address::Tcp { host, port },
-                RedisAddress::Unix { path } => Address::Unix(path.into()),
-            };
-            let password = Some(endpoint.password).filter(|password| !password.is_empty());
-            (address, endpoint.user, password, endpoint.db)
-        }
+    let endpoint = match redis {
+        Some(redis) => RedisEndpoint {
+            address: RedisAddress::Unix { path: redis.socket() },
+            user: String::new(),
+            password: Secret::default(),
+            db: 0,
+        },
+        None => options.endpoint(),
     };
     let status = &config.user_status;
     Settings {
-        address,
-        user: Some(user).filter(|user| !user.is_empty()),
-        password,
-        db,
+        address: endpoint.address,
+        user: Some(endpoint.user).filter(|user| !user.is_empty()),
+        password: Some(endpoint.password).filter(|password| !password.is_empty()),
+        db: endpoint.db,
         connect_timeout: options.connect_timeout,
         io_timeout: options.io_timeout,
         lease: options.lease,

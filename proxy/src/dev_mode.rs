@@ -58,7 +58,7 @@ pub fn welcome(config: &Config, app: &App) -> std::io::Result<String> {
     let token = token::sign_connection_token(secret, USER, Clock::system().now_unix(), Some(TOKEN));
     let key = config.http_api.key.expose();
     let curl = |method: &str, body: &str| {
-        format!("  curl -s -H 'X-API-Key: {key}' -d '{body}' http://{api}/api/{method}\n")
+        format!("  curl -sw '\\n' -H 'X-API-Key: {key}' -d '{body}' http://{api}/api/{method}\n")
     };
     let mut text = String::new();
     write_all(

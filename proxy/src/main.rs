@@ -128,7 +128,9 @@ fn print(text: &str) -> io::Result<()> {
 fn fail(error: &anyhow::Error) -> ExitCode {
     let mut text = format!("rollcall: {error}\n");
     for cause in error.chain().skip(1) {
-        text.push_str(&format!("  because: {cause}\n"));
+        text += "  because: ";
+        text += &cause.to_string();
+        text.push('\n');
     }
     // Nobody is left to tell that standard error is gone.
     let _written = io::stderr().write_all(text.as_bytes());

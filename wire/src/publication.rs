@@ -30,6 +30,8 @@ pub enum Message<'a> {
     Reset {
         /// The roster's sequence from now on.
         seq: u64,
+        /// The number of the roster's database.
+        db: u32,
     },
     /// Somebody published.
     Publication(Published<'a>),
@@ -47,6 +49,9 @@ pub struct Entry<'a> {
     /// Distinct users in the roster after the change.
     #[serde(default)]
     pub users: u64,
+    /// The number of the roster's database.
+    #[serde(default)]
+    pub db: u32,
     /// A join that puts an entry back after a loss.
     #[serde(default)]
     pub back: bool,
@@ -81,6 +86,8 @@ struct Tag<'a> {
     t: &'a str,
     #[serde(default)]
     seq: u64,
+    #[serde(default)]
+    db: u32,
 }
 
 // === impl Publication ===
@@ -119,10 +126,19 @@ impl<'a> Message<'a> {
             "join" => Self::Join(serde_json::from_str(text).ok()?),
             "update" => Self::Update(serde_json::from_str(text).ok()?),
             "leave" => Self::Leave(serde_json::from_str(text).ok()?),
-            "reset" => Self::Reset { seq: tag.seq },
+            "reset" => Self::Reset { seq: tag.seq, db: tag.db },
             "pub" => Self::Publication(serde_json::from_str(text).ok()?),
             _ => return None,
         })
+    }
+
+    /// The database that an event is from; publications belong to none.
+    pub fn db(&self) -> Option<u32> {
+        match self {
+            Self::Join(entry) | Self::Update(entry) | Self::Leave(entry) => Some(entry.db),
+            Self::Reset { db, .. } => Some(*db),
+            Self::Publication(_) => None,
+        }
     }
 }
 
@@ -145,7 +161,7 @@ mod tests {
         assert_eq!(entry.why, Some(Why::Expired));
         assert_eq!(entry.info.get(), r#"{"user":"42","client":"c"}"#);
         let reset = Message::parse(br#"{"t":"reset","seq":9}"#);
-        assert!(matches!(reset, Some(Message::Reset { seq: 9 })));
+        assert!(matches!(reset, Some(Message::Reset { seq: 9, db: 0 })));
     }
 
     #[test]

@@ -1,12 +1,24 @@
 //! Numbers and byte strings of the stored and replicated forms: LEB128, then plain bytes.
 
-/// Appends `value`, seven bits a byte, lowest first.
-pub fn push(out: &mut Vec<u8>, mut value: u64) {
+/// Longest form of a number.
+pub const MAX: usize = 10;
+
+/// The form of `value`, seven bits a byte, lowest first, and how many bytes of it count.
+pub fn encoded(mut value: u64) -> ([u8; MAX], usize) {
+    let (mut bytes, mut at) = ([0; MAX], 0);
     while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
+        bytes[at] = (value & 0x7f) as u8 | 0x80;
         value >>= 7;
+        at += 1;
     }
-    out.push((value & 0x7f) as u8);
+    bytes[at] = (value & 0x7f) as u8;
+    (bytes, at + 1)
+}
+
+/// Appends `value`.
+pub fn push(out: &mut Vec<u8>, value: u64) {
+    let (bytes, length) = encoded(value);
+    out.extend_from_slice(&bytes[..length]);
 }
 
 /// Appends the length of `bytes` and `bytes`.

@@ -4,19 +4,21 @@
 //! its user is online now; when the last one lets go, the time it lives starts.
 
 mod name;
+mod records;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use name::Name;
+use records::Records;
 
-use crate::groups::{GroupLinks, Groups, Links};
+use crate::groups::Groups;
 use crate::hash;
 use crate::lease::{LeaseId, Leases};
-use crate::linear_hash::{Chain, Heads, NONE};
+use crate::linear_hash::Heads;
 use crate::registry::Sizes;
 use crate::roster::Ledger;
-use crate::segvec::SegVec;
 
 /// Why a record stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,24 +43,6 @@ pub(crate) struct Book {
     names: usize,
 }
 
-/// One user, or a free slot chained through `next`. 40 bytes.
-#[derive(Debug, Default)]
-struct Record {
-    name: Name,
-    next: u32,
-    /// Unix seconds, 0 for never.
-    active: u32,
-    online: u32,
-    hold: GroupLinks,
-}
-
-#[derive(Debug)]
-struct Records {
-    slots: SegVec<Record>,
-    free: u32,
-    used: u32,
-}
-
 /// What is known of a user. Unix seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Status {
@@ -78,7 +62,7 @@ pub(crate) struct Means<'a, L> {
 impl Book {
     pub(crate) fn new() -> Self {
         Self {
-            records: Records { slots: SegVec::new(), free: NONE, used: 0 },
+            records: Records::new(),
             index: Heads::new(),
             groups: Groups::new(),
             more_of_slot: BTreeSet::new(),
@@ -254,9 +238,8 @@ impl Book {
         if let Some(slot) = self.find(user) {
             return slot;
         }
-        let name = Name::new(user);
-        self.names += name.heap();
-        let slot = self.records.insert(name);
+        let slot = self.records.insert(user);
+        self.names += self.records.slots[slot].name.heap();
         self.index.insert(&mut self.records, slot);
         slot
     }
@@ -365,46 +348,5 @@ impl Book {
             self.held.remove(&lease);
         }
         ledger.lost(lease, left == 0);
-    }
-}
-
-// === impl Records ===
-
-impl Records {
-    fn insert(&mut self, name: Name) -> u32 {
-        self.used += 1;
-        let record = Record { name, next: NONE, ..Record::default() };
-        if self.free == NONE {
-            self.slots.push(record);
-            return u32::try_from(self.slots.len() - 1).unwrap_or(NONE);
-        }
-        let at = self.free;
-        self.free = self.slots[at].next;
-        self.slots[at] = record;
-        at
-    }
-
-    fn remove(&mut self, at: u32) {
-        self.used -= 1;
-        self.slots[at] = Record { next: self.free, ..Record::default() };
-        self.free = at;
-    }
-}
-
-impl Chain for Records {
-    fn hash(&self, slot: u32) -> u64 {
-        hash::of(self.slots[slot].name.bytes())
-    }
-    fn next(&self, slot: u32) -> u32 {
-        self.slots[slot].next
-    }
-    fn set_next(&mut self, slot: u32, next: u32) {
-        self.slots[slot].next = next;
-    }
-}
-
-impl Links for Records {
-    fn links(&mut self, slot: u32) -> &mut GroupLinks {
-        &mut self.slots[slot].hold
     }
 }

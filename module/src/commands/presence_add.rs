@@ -12,9 +12,12 @@ use crate::native::cell;
 use crate::native::clock;
 use crate::native::context::Ctx;
 use crate::native::string::Str;
-use crate::roster::change::{self, Added};
+use crate::roster::change;
 use crate::roster::{ClientId, Holder, Parts, Roster};
 use crate::spec::{Access, Arg, Command, Keys, Spec};
+
+/// Room for the usual entry; larger ones grow.
+const RECORD: usize = 256;
 
 /// The arguments.
 #[derive(Debug)]
@@ -130,17 +133,15 @@ impl<'a> Add<'a> {
             holder: self.holder.resolve()?,
             back: self.back,
         };
-        let mut record = Vec::new();
+        let mut record = Vec::with_capacity(RECORD);
         let done = key.change_or_create(|roster, acting| {
             let added = change::add(roster, &add, acting);
-            if added.changed
-                && let Some(slot) = roster.find(add.parts.client)
-            {
-                roster.push_stored(slot, acting.leases(), &mut record);
+            if added.changed {
+                roster.push_stored(added.slot, acting.leases(), &mut record);
             }
             (added, roster.seq)
         });
-        let (added, seq) = done.unwrap_or((Added { joined: false, changed: false }, 0));
+        let (added, seq) = done.ok_or_else(|| CommandError::bad("the key could not be created"))?;
         if added.changed {
             ctx.replicate_put(self.key, seq, &record);
         }

@@ -82,7 +82,7 @@ impl<'a> Keep<'a> {
             return Err(CommandError::ReadOnly);
         }
         let reply = cell::with(|state| {
-            let kept = state.leases.keep(self.node, self.px);
+            let kept = state.leases.keep(self.node, self.px, clock::monotonic_ms());
             if kept.changed {
                 state.untold.push(LeaseNews::Set { node: self.node.into(), px: self.px });
             }
@@ -91,7 +91,9 @@ impl<'a> Keep<'a> {
         });
         hooks::tell_leases(ctx);
         ctx.reply_array(reply.len());
-        reply.into_iter().for_each(|number| ctx.reply_number(number));
+        for number in reply {
+            ctx.reply_number(number);
+        }
         Ok(())
     }
 }
@@ -112,7 +114,8 @@ impl Command for Drop<'_> {
     };
 
     fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
-        Drop::parse(args)?.run(ctx)
+        Drop::parse(args)?.run(ctx);
+        Ok(())
     }
 }
 
@@ -123,11 +126,10 @@ impl<'a> Drop<'a> {
         Ok(Self { node })
     }
 
-    fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
+    fn run(&self, ctx: &Ctx) {
         let ended = cell::with(|state| state.end_lease(self.node, clock::wall_s()));
         hooks::tell_leases(ctx);
         ctx.reply_number(u64::from(ended));
-        Ok(())
     }
 }
 
@@ -149,13 +151,15 @@ impl Command for List {
     fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
         args.finish()?;
         cell::with(|state| {
-            let list = state.leases.list();
+            let list = state.leases.list(clock::monotonic_ms());
             ctx.reply_array(list.len());
             for (id, lease, left) in list {
                 let (entries, users) = state.held(id);
                 ctx.reply_array(5);
                 ctx.reply_bytes(lease.node().as_bytes());
-                [lease.px(), left, entries, users].into_iter().for_each(|n| ctx.reply_number(n));
+                for number in [lease.px(), left, entries, users] {
+                    ctx.reply_number(number);
+                }
             }
         });
         Ok(())

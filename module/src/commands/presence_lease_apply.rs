@@ -7,8 +7,8 @@ use rollcall_wire::{caps, replicated as words};
 use super::presence_apply::{internal_only, version};
 use crate::args::Args;
 use crate::error::CommandError;
-use crate::native::cell;
 use crate::native::context::Ctx;
+use crate::native::{cell, clock};
 use crate::spec::{Arg, Command, Keys, Spec};
 
 /// The arguments: the very news that a master tells.
@@ -67,7 +67,7 @@ impl<'a> LeaseApply<'a> {
                 let at = u32::try_from(self.number).unwrap_or(u32::MAX);
                 state.leases.end(self.node, at);
             } else {
-                state.leases.keep(self.node, self.number);
+                state.leases.keep(self.node, self.number, clock::monotonic_ms());
             }
         });
         ctx.replicate_verbatim();

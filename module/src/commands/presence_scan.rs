@@ -104,12 +104,16 @@ impl<'a> Scan<'a> {
         ctx.reply_bytes(next.text().as_bytes());
         if self.json {
             let mut object = JsonObject::new();
-            page.iter().for_each(|parts| object.push(parts));
+            for parts in &page {
+                object.push(parts);
+            }
             object.reply(ctx);
             return Ok(());
         }
         ctx.reply_array(page.len());
-        page.iter().for_each(|parts| member(ctx, parts));
+        for parts in &page {
+            member(ctx, parts);
+        }
         Ok(())
     }
 

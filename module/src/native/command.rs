@@ -34,15 +34,15 @@ struct SharedVersion(raw::RedisModuleCommandInfoVersion);
 pub(crate) unsafe extern "C" fn handler<C: Command>(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
-    argc: c_int,
+    count: c_int,
 ) -> c_int {
     let ctx = Ctx::new(ctx);
     // A subcommand's own name is an argument too.
     let skip = if C::SPEC.parent.is_some() { 2 } else { 1 };
     let outcome = guarded(Err(CommandError::bad("internal error")), || {
-        // SAFETY: the server passes `argc` live strings, and `Str` is laid out as a pointer to one.
+        // SAFETY: the server passes `count` live strings, and `Str` is laid out as a pointer to one.
         let all = unsafe {
-            std::slice::from_raw_parts(argv.cast::<Str>(), usize::try_from(argc).unwrap_or(0))
+            std::slice::from_raw_parts(argv.cast::<Str>(), usize::try_from(count).unwrap_or(0))
         };
         C::execute(Args::new(all.get(skip..).unwrap_or(&[])), &ctx)
     });
@@ -91,7 +91,10 @@ fn register_one(ctx: *mut raw::RedisModuleCtx, entry: &Entry) -> bool {
         if done != OK || command.is_null() || !describe(command, spec) {
             return false;
         }
-        if let Some(set_categories) = raw::RedisModule_SetCommandACLCategories {
+        // A container does nothing itself.
+        if let (Some(set_categories), Some(_)) =
+            (raw::RedisModule_SetCommandACLCategories, entry.handler)
+        {
             return set_categories(command, spec.categories.as_ptr()) == OK;
         }
     }

@@ -7,7 +7,7 @@ use redis_module::raw;
 use super::string::Str;
 
 /// Valid during the callback it was made for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Ctx {
     pub(super) inner: *mut raw::RedisModuleCtx,
 }

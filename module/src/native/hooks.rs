@@ -1,6 +1,7 @@
 //! What the server tells us unasked: timer, cron, flushes, loads, changed roles, changed keys.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::time::Instant;
 
 use redis_module::raw;
 
@@ -80,8 +81,12 @@ fn visit(ctx: &Ctx) -> bool {
     let judge = cell::with(|state| {
         state.visited_ms = now;
         if paused {
+            state.paused = true;
             state.leases.clock.stand_still(now);
             return false;
+        }
+        if std::mem::take(&mut state.paused) {
+            state.leases.grace(config::lease_grace_ms());
         }
         state.leases.clock.advance(now)
     });
@@ -90,12 +95,12 @@ fn visit(ctx: &Ctx) -> bool {
         return false;
     }
     let db = ctx.db();
-    flush_resets(ctx);
+    let more = flush_resets(ctx, Instant::now() + reaper::SLICE);
     if judge {
         reaper::end_leases();
     }
     tell_leases(ctx);
-    let busy = reaper::slice(ctx);
+    let busy = more || reaper::slice(ctx);
     ctx.select(db);
     busy
 }
@@ -113,19 +118,28 @@ pub(crate) fn tell_leases(ctx: &Ctx) {
     }
 }
 
-/// Publishes that rosters changed otherwise than by joins and leaves.
-pub(crate) fn flush_resets(ctx: &Ctx) {
-    let waiting = cell::with(|state| !state.resets.is_empty());
-    if !waiting || !ctx.is_acting_master() || avoid_replica_traffic() {
-        return;
-    }
-    let db_before = ctx.db();
-    for (db, name) in cell::with(|state| std::mem::take(&mut state.resets)) {
+/// Publishes that rosters changed otherwise than by joins and leaves, for at most a slice;
+/// whether some are left.
+fn flush_resets(ctx: &Ctx, until: Instant) -> bool {
+    while let Some((db, name)) = cell::with(|state| state.resets.pop_first()) {
         ctx.select(db);
-        let name = OwnStr::new(&name);
-        reset(ctx, db, name.as_str());
+        reset(ctx, db, OwnStr::new(&name).as_str());
+        if Instant::now() >= until {
+            return cell::with(|state| !state.resets.is_empty());
+        }
     }
-    ctx.select(db_before);
+    false
+}
+
+/// The same for one key, before a command changes it.
+pub(crate) fn flush_reset_of(ctx: &Ctx, db: u32, name: &Str) {
+    let waits = cell::with(|state| {
+        !state.resets.is_empty() && state.resets.contains(&(db, name.bytes().to_vec()))
+    });
+    if waits && ctx.is_acting_master() && !avoid_replica_traffic() {
+        cell::with(|state| state.resets.remove(&(db, name.bytes().to_vec())));
+        reset(ctx, db, name);
+    }
 }
 
 fn reset(ctx: &Ctx, db: u32, name: &Str) {
@@ -159,7 +173,9 @@ unsafe extern "C" fn on_key(
         let appeared =
             matches!(event, b"loaded" | b"restore" | b"rename_to" | b"move_to" | b"copy_to");
         if appeared {
-            adopt(&Ctx::new(ctx), &name, event != b"loaded");
+            // A loaded key's name stands on the server's stack, where nobody may keep it.
+            let name = OwnStr::new(name.bytes());
+            adopt(&Ctx::new(ctx), name.as_str(), event != b"loaded");
         }
     });
     0

@@ -58,7 +58,7 @@ impl Key {
     fn open(ctx: &Ctx, name: &Str, mode: u32) -> Self {
         // SAFETY: context and name are live.
         let inner = unsafe { api!(RedisModule_OpenKey(ctx.inner, name.inner, mode.cast_signed())) };
-        Self { inner, ctx: *ctx }
+        Self { inner, ctx: Ctx::new(ctx.inner) }
     }
 
     /// The value; `None` when there is no key, an error when it is of another type.

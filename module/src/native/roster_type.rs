@@ -141,8 +141,8 @@ unsafe extern "C" fn mem_usage(
     value: *const c_void,
     _: usize,
 ) -> usize {
-    // SAFETY: the server passes a value of this type.
     guarded(0, || {
+        // SAFETY: the server passes a value of this type.
         let value = unsafe { borrowed::<Roster>(value) };
         size_of::<Value<Roster>>() - size_of::<Roster>() + value.it.bytes()
     })

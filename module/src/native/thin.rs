@@ -3,6 +3,8 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
+use rollcall_wire::varint;
+
 /// Never changes its length; freed with its owner. An `Option` of it is one pointer.
 pub(crate) struct ThinBytes(NonNull<u8>);
 
@@ -21,7 +23,7 @@ impl ThinBytes {
     /// The pieces, one after the other.
     pub(crate) fn concat(pieces: &[&[u8]]) -> Self {
         let length: usize = pieces.iter().map(|piece| piece.len()).sum();
-        let (prefix, prefix_len) = prefix(length);
+        let (prefix, prefix_len) = varint::encoded(length as u64);
         let layout = layout(prefix_len + length);
         // SAFETY: the layout is not empty, as every prefix has at least one byte.
         let start = unsafe { alloc(layout) };
@@ -84,18 +86,6 @@ impl std::fmt::Debug for ThinBytes {
     }
 }
 
-/// The length as LEB128, and how many bytes of it count.
-fn prefix(mut length: usize) -> ([u8; 10], usize) {
-    let (mut bytes, mut at) = ([0; 10], 0);
-    while length >= 0x80 {
-        bytes[at] = (length & 0x7f) as u8 | 0x80;
-        length >>= 7;
-        at += 1;
-    }
-    bytes[at] = (length & 0x7f) as u8;
-    (bytes, at + 1)
-}
-
 fn layout(size: usize) -> Layout {
     // SAFETY: alignment 1 is a power of two; a slice in memory is never longer than `isize::MAX`,
     // and the prefix of such a length leaves the sum below the limit on 64 bits.
@@ -109,7 +99,7 @@ mod tests {
     #[test]
     fn bytes_come_back_whatever_their_length() {
         for length in [0, 1, 127, 128, 16_383, 16_384, 200_000] {
-            let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
             let mut thin = ThinBytes::new(&bytes);
             assert_eq!(thin.as_slice(), bytes);
             if let Some(first) = thin.as_mut_slice().first_mut() {

@@ -40,10 +40,9 @@ pub(crate) struct Blob(ThinBytes);
 impl Blob {
     pub(crate) fn new(parts: &Parts<'_>, born: u32) -> Self {
         let packed = if matches!(parts.client, ClientId::Uuid(_)) { PACKED } else { 0 };
-        let flags = u8::from(parts.announced) * ANNOUNCED
-            | packed
-            | kind(parts.conn_info) << CONN_SHIFT
-            | kind(parts.chan_info) << CHAN_SHIFT;
+        let announced = if parts.announced { ANNOUNCED } else { 0 };
+        let infos = kind(parts.conn_info) << CONN_SHIFT | kind(parts.chan_info) << CHAN_SHIFT;
+        let flags = announced | packed | infos;
         let [b0, b1, b2, b3] = born.to_le_bytes();
         let client_len;
         let (client_prefix, client): (&[u8], &[u8]) = match &parts.client {
@@ -53,9 +52,11 @@ impl Blob {
                 (&client_len, text.as_bytes())
             }
         };
-        let (conn, mut conn_prefix) = (parts.conn_info.bytes(), [0; 10]);
-        let prefix_len =
-            if conn.is_empty() { 0 } else { varint_into(&mut conn_prefix, conn.len()) };
+        let conn = parts.conn_info.bytes();
+        let (conn_prefix, mut prefix_len) = varint::encoded(conn.len() as u64);
+        if conn.is_empty() {
+            prefix_len = 0;
+        }
         Self(ThinBytes::concat(&[
             &[flags, b0, b1, b2, b3],
             client_prefix,
@@ -119,7 +120,7 @@ impl Blob {
 
     fn set(&mut self, flag: u8, on: bool) {
         let flags = &mut self.0.as_mut_slice()[0];
-        *flags = *flags & !flag | u8::from(on) * flag;
+        *flags = if on { *flags | flag } else { *flags & !flag };
     }
 
     /// The client, and where the user's length is.
@@ -137,19 +138,7 @@ impl Blob {
 
 /// The parsers let no longer id through.
 fn short(text: &str) -> u8 {
-    debug_assert!(text.len() <= usize::from(u8::MAX), "ids are capped by the parsers");
-    (text.len() & 0xff) as u8
-}
-
-fn varint_into(room: &mut [u8; 10], mut value: usize) -> usize {
-    let mut at = 0;
-    while value >= 0x80 {
-        room[at] = (value & 0x7f) as u8 | 0x80;
-        value >>= 7;
-        at += 1;
-    }
-    room[at] = (value & 0x7f) as u8;
-    at + 1
+    u8::try_from(text.len()).expect("ids are capped by the parsers")
 }
 
 fn text(bytes: &[u8]) -> &str {

@@ -33,6 +33,8 @@ pub(crate) struct Add<'a> {
 /// What an [`add`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Added {
+    /// Where the entry is.
+    pub(crate) slot: u32,
     pub(crate) joined: bool,
     /// Something is to be replicated.
     pub(crate) changed: bool,
@@ -71,7 +73,7 @@ pub(crate) fn add(roster: &mut Roster, add: &Add<'_>, world: &mut impl World) ->
     if parts.announced {
         announce(roster, slot, add.back, world);
     }
-    Added { joined: true, changed: true }
+    Added { slot, joined: true, changed: true }
 }
 
 /// A client leaves because somebody says so.
@@ -100,7 +102,8 @@ pub(crate) fn end(roster: &mut Roster, slot: u32, why: Why, world: &mut impl Wor
 
 /// The same user again: infos and holder may change, and the join may be announced at last.
 fn change(roster: &mut Roster, slot: u32, add: &Add<'_>, world: &mut impl World) -> Added {
-    let Some(old) = roster.parts(slot) else { return Added { joined: false, changed: false } };
+    let none = Added { slot, joined: false, changed: false };
+    let Some(old) = roster.parts(slot) else { return none };
     let mut parts = add.parts;
     let announced_before = old.announced;
     let other_info = old.conn_info != parts.conn_info || old.chan_info != parts.chan_info;
@@ -118,7 +121,7 @@ fn change(roster: &mut Roster, slot: u32, add: &Add<'_>, world: &mut impl World)
         emit(roster, slot, head, Change::Update, world);
     }
     let changed = other_info || other_holder || parts.announced != announced_before;
-    Added { joined: false, changed }
+    Added { slot, joined: false, changed }
 }
 
 fn announce(roster: &mut Roster, slot: u32, back: bool, world: &mut impl World) {

@@ -9,6 +9,8 @@ mod client_id;
 pub(crate) mod scan;
 mod slab;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use blob::Parts;
 pub(crate) use client_id::ClientId;

@@ -19,7 +19,9 @@ pub(super) struct Slot {
     pub(super) hold: GroupLinks,
 }
 
-#[derive(Debug, Default)]
+const _: () = assert!(size_of::<Slot>() == 32, "the memory budget counts on it");
+
+#[derive(Debug)]
 pub(super) struct Slab {
     pub(super) slots: SegVec<Slot>,
     free: u32,

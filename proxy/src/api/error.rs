@@ -46,8 +46,12 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        // Handled here: the caller learns no more than that.
-        tracing::warn!(%error, "an api call failed");
+        // Handled here: the caller learns no more than that. That Redis is away is logged once.
+        if matches!(error, StoreError::Away(_)) {
+            tracing::debug!(%error, "an api call failed");
+        } else {
+            tracing::warn!(%error, "an api call failed");
+        }
         Self::Internal
     }
 }

@@ -1,6 +1,6 @@
 //! `http_server`: where the server listens.
 
-use super::section::section;
+use super::{NotYet, section::section};
 
 section! {
     /// Where the server listens.
@@ -13,6 +13,12 @@ section! {
         internal_address: String = String::new(),
         /// Port of the HTTP API and of health; 0 for the same port as everything else.
         internal_port: u16 = 0,
+        /// TLS for clients; until it is there, put a proxy that ends TLS in front.
+        tls: NotYet = NotYet,
+        /// TLS with certificates fetched by the server.
+        tls_autocert: NotYet = NotYet,
+        /// TLS for the internal port.
+        internal_tls: NotYet = NotYet,
     }
 }
 

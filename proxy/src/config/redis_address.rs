@@ -1,5 +1,7 @@
 //! The forms of a Redis address.
 
+use std::{fmt, path::PathBuf};
+
 use serde_json::Value;
 
 use super::{
@@ -21,7 +23,7 @@ pub enum RedisAddress {
     /// A Unix socket.
     Unix {
         /// Path of the socket.
-        path: String,
+        path: PathBuf,
     },
 }
 
@@ -43,6 +45,18 @@ pub struct RedisUrl {
 const PORT: u16 = 6379;
 const FORMS: &str =
     "expected host:port, redis://[[user]:password@]host:port[/db] or unix:///path[?db=n]";
+
+// === impl RedisAddress ===
+
+impl fmt::Display for RedisAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix { path } => write!(f, "{}", path.display()),
+        }
+    }
+}
 
 // === impl RedisUrl ===
 
@@ -87,7 +101,7 @@ impl RedisUrl {
         if !path.starts_with('/') || path.len() < 2 {
             return Err(FORMS.to_owned());
         }
-        let address = RedisAddress::Unix { path: path.to_owned() };
+        let address = RedisAddress::Unix { path: path.into() };
         Ok(Self { address, user, password, db, given: true })
     }
 }

@@ -306,7 +306,7 @@ impl Mirror {
             }
         }
         // A roster that has just become empty is right whatever was missed before.
-        effect.gap |= !whole && !(event.clients == 0 && known.is_empty());
+        effect.gap |= !(whole || (event.clients == 0 && known.is_empty()));
     }
 }
 

@@ -153,6 +153,9 @@ impl Hub {
             tracing::debug!(channel, "a message that is not ours was dropped");
             return;
         };
+        if message.db().is_some_and(|db| db != self.inner.store.db()) {
+            return;
+        }
         let mut channels = self.channels(channel);
         let Some(state) = channels.get_mut(channel) else { return };
         let check = match message {

@@ -106,7 +106,7 @@ impl Request {
     }
 
     /// Bytes it occupies while it waits.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.line.len()
     }
 }

@@ -122,10 +122,8 @@ impl Client {
         let (id, outbox) = (self.id.clone(), self.outbox.clone());
         let subscriber = Subscriber::new(id, outbox, subscription.wants_members);
         self.context.hub.join(channel, subscriber).await?;
-        let joined = match subscription.in_roster {
-            true => self.join(channel, &subscription).await,
-            false => Ok(0),
-        };
+        let joined =
+            if subscription.in_roster { self.join(channel, &subscription).await } else { Ok(0) };
         match &joined {
             Ok(_) => {
                 self.state().subscriptions.insert(channel.clone(), subscription);

@@ -44,7 +44,7 @@ impl Pending {
 
 fn size(line: &Line) -> usize {
     match line {
-        Line::Command(request) => OVERHEAD + request.len(),
+        Line::Command(request) => OVERHEAD + request.size(),
         Line::Pong | Line::Malformed => OVERHEAD,
     }
 }

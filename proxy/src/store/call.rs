@@ -10,6 +10,7 @@ use fred::interfaces::ClientLike;
 use fred::types::{ClusterHash, CustomCommand, Value};
 
 use super::holdings::Holdings;
+use super::link::Link;
 use super::reply::{Reply, StoreError};
 use super::{Health, Store};
 
@@ -30,13 +31,9 @@ pub(super) fn bytes(bytes: Bytes) -> Value {
 }
 
 /// Sends `words` (a command, and perhaps a subcommand among `args`) on one connection.
-pub(super) async fn on(
-    client: &fred::clients::Client,
-    word: &'static str,
-    args: Args,
-) -> Result<Reply, StoreError> {
+pub(super) async fn on(link: &Link, word: &'static str, args: Args) -> Result<Reply, StoreError> {
     let command = CustomCommand::new_static(word, ClusterHash::FirstKey, false);
-    Reply::read(client.custom_raw(command, args).await?)
+    Reply::read(link.custom_raw(command, args).await?)
 }
 
 // === impl Store ===

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The first argument with which the server becomes redis-server; see [`become_redis`].
@@ -16,8 +17,14 @@ pub const GUARD: &str = "embedded-redis";
 
 /// How long redis-server may take to write its data and end.
 const STOP: Duration = Duration::from_secs(10);
-/// How long to wait before it is started again.
+/// How long to wait before it is started again; doubled while it ends at once, up to the longest.
 const RESTART: Duration = Duration::from_millis(100);
+const LONGEST_RESTART: Duration = Duration::from_secs(5);
+/// Who lived so long did not end at once.
+const LIVED: Duration = Duration::from_secs(5);
+
+/// What the names of private folders start with.
+const FOLDER: &str = "rollcall-redis-";
 
 /// How to run it.
 #[derive(Debug, Clone)]
@@ -35,10 +42,12 @@ pub enum EmbeddedError {
     #[error("the module is not at {0}: say where it is with engine.embedded.module")]
     NoModule(PathBuf),
     #[error(
-        "{0} cannot be started: install redis-server 7.0 or later, or say where it is with \
-             engine.embedded.redis_server"
+        "{0} is not there: install redis-server 7.0 or later, or say where it is with \
+         engine.embedded.redis_server"
     )]
-    NoServer(PathBuf, #[source] io::Error),
+    NoServer(PathBuf),
+    #[error("{0} cannot be started")]
+    Spawn(PathBuf, #[source] io::Error),
     #[error("the folder {0} cannot be used")]
     Dir(PathBuf, #[source] io::Error),
 }
@@ -60,11 +69,14 @@ impl Embedded {
         if !self.module.is_file() {
             return Err(EmbeddedError::NoModule(self.module));
         }
+        if !is_program(&self.redis_server) {
+            return Err(EmbeddedError::NoServer(self.redis_server));
+        }
         if let Some(dir) = &self.dir {
             fs::create_dir_all(dir).map_err(|error| EmbeddedError::Dir(dir.clone(), error))?;
         }
-        let private =
-            std::env::temp_dir().join(format!("rollcall-{}", uuid::Uuid::new_v4().simple()));
+        remove_left_behind(&std::env::temp_dir());
+        let private = std::env::temp_dir().join(private_name());
         DirBuilder::new()
             .mode(0o700)
             .create(&private)
@@ -74,7 +86,7 @@ impl Embedded {
     }
 
     fn spawn(&self, private: &Path) -> Result<Child, EmbeddedError> {
-        let failed = |error| EmbeddedError::NoServer(self.redis_server.clone(), error);
+        let failed = |error| EmbeddedError::Spawn(self.redis_server.clone(), error);
         let own = std::env::current_exe().map_err(failed)?;
         // Out of our process group: Ctrl-C is for us, and we end it when nobody needs it any more.
         Command::new(own)
@@ -109,6 +121,39 @@ impl Embedded {
     }
 }
 
+/// A name nobody can guess, which says whose folder it is.
+fn private_name() -> String {
+    format!("{FOLDER}{}-{}", std::process::id(), uuid::Uuid::new_v4().simple())
+}
+
+/// Removes the folders of servers that were killed and could not do so themselves.
+fn remove_left_behind(temp: &Path) {
+    for entry in fs::read_dir(temp).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(FOLDER))
+            .and_then(|rest| rest.split_once('-'))
+            .and_then(|(pid, _)| pid.parse::<u32>().ok());
+        // Another user's folder is not ours to remove, and cannot be.
+        if let Some(pid) = pid
+            && !Path::new("/proc").join(pid.to_string()).exists()
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            tracing::debug!(%error, "a folder was left where it is");
+        }
+    }
+}
+
+/// Whether `program` is a file, or a name that the PATH knows.
+fn is_program(program: &Path) -> bool {
+    if program.components().count() > 1 {
+        return program.is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
 fn socket(private: &Path) -> PathBuf {
     private.join("redis.sock")
 }
@@ -123,25 +168,32 @@ impl Running {
 
     /// Starts it again whenever it ends, until `stop`; then ends it.
     pub async fn supervise(mut self, stop: CancellationToken) {
+        let mut pause = RESTART;
+        let mut started = Instant::now();
         loop {
             tokio::select! {
-                status = self.child.wait() => {
-                    let log = self.private.join("redis.log");
-                    let said = last_lines(&log);
-                    match status {
-                        Ok(status) => tracing::error!(%status, said, "the embedded redis ended; starting it again"),
-                        Err(error) => tracing::error!(%error, said, "the embedded redis is lost; starting it again"),
-                    }
-                }
+                status = self.child.wait() => self.say_ended(status),
                 () = stop.cancelled() => break,
             }
-            tokio::time::sleep(RESTART).await;
+            pause = if started.elapsed() < LIVED { pause } else { RESTART };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => break,
+            }
+            pause = (2 * pause).min(LONGEST_RESTART);
+            started = Instant::now();
             match self.embedded.spawn(&self.private) {
                 Ok(child) => self.child = child,
                 Err(error) => tracing::error!(%error, "the embedded redis was not started"),
             }
         }
         self.end().await;
+    }
+
+    fn say_ended(&self, status: io::Result<std::process::ExitStatus>) {
+        let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        let said = last_lines(&self.private.join("redis.log"));
+        tracing::error!(status, said, "the embedded redis ended; starting it again");
     }
 
     async fn end(&mut self) {
@@ -193,4 +245,31 @@ pub fn become_redis(arguments: &[OsString]) -> io::Error {
         return io::Error::other("the server is gone");
     }
     std::process::Command::new(program).args(rest).exec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_of_servers_that_are_gone_are_removed() {
+        let temp = std::env::temp_dir().join(format!("embedded-test-{}", uuid::Uuid::new_v4()));
+        let gone = temp.join(format!("{FOLDER}4194305-a"));
+        let ours = temp.join(private_name());
+        let other = temp.join("rollcall-notes");
+        for dir in [&gone, &ours, &other] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        remove_left_behind(&temp);
+        assert_eq!([&gone, &ours, &other].map(|dir| dir.exists()), [false, true, true]);
+        fs::remove_dir_all(&temp).unwrap();
+    }
+
+    #[test]
+    fn programs_are_found_as_paths_and_by_name() {
+        assert!(is_program(Path::new("sh")));
+        assert!(is_program(Path::new("/bin/sh")));
+        assert!(!is_program(Path::new("no-such-program-anywhere")));
+        assert!(!is_program(Path::new("/bin/no-such-program")));
+    }
 }

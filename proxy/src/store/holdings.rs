@@ -29,6 +29,14 @@ pub(super) struct Holdings {
     in_flight: u64,
 }
 
+/// The names of everything that is held.
+#[derive(Debug)]
+pub(super) struct List {
+    /// `(channel, client)` pairs.
+    pub(super) entries: Vec<(Arc<str>, Arc<str>)>,
+    pub(super) users: Vec<Arc<str>>,
+}
+
 /// What a keepalive's reply is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Snapshot {
@@ -113,8 +121,8 @@ impl Holdings {
         self.in_flight -= 1;
     }
 
-    /// Everything that is held: `(channel, client)` pairs and users.
-    pub(super) fn list(&self) -> (Vec<(Arc<str>, Arc<str>)>, Vec<Arc<str>>) {
+    /// Everything that is held.
+    pub(super) fn list(&self) -> List {
         let entries = self
             .channels
             .iter()
@@ -122,7 +130,7 @@ impl Holdings {
                 clients.keys().map(move |client| (channel.clone(), client.clone()))
             })
             .collect();
-        (entries, self.users.keys().cloned().collect())
+        List { entries, users: self.users.keys().cloned().collect() }
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -170,7 +178,7 @@ mod tests {
         assert!(!holdings.remove("a", "1"));
         assert!(!holdings.remove("b", "1"));
         assert_eq!(holdings.snapshot().entries, 1);
-        assert_eq!(holdings.list().0.len(), 1);
+        assert_eq!(holdings.list().entries.len(), 1);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fred::interfaces::ClientLike;
 use futures_util::{StreamExt, stream};
 use rollcall_wire::words;
 use tokio::sync::mpsc;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::call::{self, arg};
 use super::events::StoreEvent;
-use super::holdings::Snapshot;
+use super::holdings::{List, Snapshot};
 use super::reply::{Reply, StoreError};
 use super::{Health, Store};
 
@@ -19,6 +20,8 @@ use super::{Health, Store};
 const RENEW: Duration = Duration::from_secs(1);
 /// How often it is tried while Redis is away: this decides how soon all is whole again.
 const RETRY: Duration = Duration::from_millis(200);
+/// How long a renewal may take at least before it is given up.
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 /// Counts that differ are acted on at most this often.
 const SWEEP_PAUSE: Duration = Duration::from_secs(5);
 /// Commands under way at once while everything is put back.
@@ -158,7 +161,7 @@ async fn put_back(store: &Store, memory: &mut Memory) -> Result<(), StoreError> 
     memory.swept = Some(Instant::now());
     let node = node_name();
     keep_name(store, &node).await?;
-    let (old, (entries, users)) = {
+    let (old, List { entries, users }) = {
         let mut holdings = store.holdings();
         (std::mem::replace(&mut holdings.node, node.clone()), holdings.list())
     };
@@ -189,8 +192,19 @@ async fn put_back(store: &Store, memory: &mut Memory) -> Result<(), StoreError> 
 async fn keep_name(store: &Store, node: &str) -> Result<Kept, StoreError> {
     let px = store.inner.settings.lease.as_millis().to_string();
     let args = vec![arg("KEEP"), arg(node.to_owned()), arg("PX"), arg(px)];
-    let reply = call::on(&store.inner.links.keepalive, words::PRESENCE_LEASE, args).await?;
-    kept(reply).ok_or(StoreError::Unexpected(words::PRESENCE_LEASE))
+    let links = &store.inner.links;
+    if let Some(trouble) = links.trouble() {
+        return Err(StoreError::Away(format!("redis is away: {trouble}")));
+    }
+    let call = call::on(&links.keepalive, words::PRESENCE_LEASE, args);
+    let patience = (store.inner.settings.lease / 2).max(LEAST_PATIENCE);
+    let Ok(reply) = tokio::time::timeout(patience, call).await else {
+        // Whatever hangs there, the next renewal shall not wait behind it; nor behind this.
+        let keepalive = links.keepalive.clone();
+        tokio::spawn(async move { keepalive.force_reconnection().await });
+        return Err(StoreError::Away("redis is away: no answer".to_owned()));
+    };
+    kept(reply?).ok_or(StoreError::Unexpected(words::PRESENCE_LEASE))
 }
 
 async fn let_go(store: &Store, node: &str) -> Result<(), StoreError> {
@@ -226,12 +240,7 @@ fn set_health(store: &Store, health: Health) {
 
 /// What to do about a failed renewal.
 async fn explain(store: &Store, error: &StoreError) -> String {
-    let StoreError::Refused(text) = error else {
-        return match error {
-            StoreError::Away(why) => format!("redis is away ({why}); trying again"),
-            other => format!("{other}; trying again"),
-        };
-    };
+    let StoreError::Refused(text) = error else { return format!("{error}; trying again") };
     if let Some(version) = version(store).await.filter(|version| *version < OLDEST) {
         let (major, minor) = version;
         return format!("redis {major}.{minor} is too old: Rollcall needs Redis 7.0 or later");

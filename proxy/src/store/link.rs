@@ -1,16 +1,21 @@
 //! The three connections to one Redis master.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use fred::clients::Client;
-use fred::interfaces::ClientLike;
+use fred::clients::{Client, WithOptions};
+use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::RespVersion;
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig,
+    Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, Server, ServerConfig,
     UnresponsiveConfig,
 };
 
-use super::{Address, Settings};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::reply::plain;
+use super::{Settings, Store};
+use crate::config::RedisAddress;
 
 /// How long to wait between two tries to connect.
 const RECONNECT_DELAY_MS: u32 = 150;
@@ -19,12 +24,21 @@ const COMMANDS: usize = 65_536;
 /// Events that may wait between fred and us; falling further behind re-checks every channel.
 const EVENTS: usize = 65_536;
 
+/// How often each connection is asked whether it lives.
+const PING: Duration = Duration::from_secs(1);
+
+/// A connection. Its commands fail at once while it is away, instead of waiting in a queue whose
+/// order nobody knows.
+pub(super) type Link = WithOptions<Client>;
+
 /// The connections; each fails and reconnects on its own.
 #[derive(Debug)]
 pub(super) struct Links {
-    pub(super) keepalive: Client,
-    pub(super) events: Client,
-    pub(super) commands: Client,
+    pub(super) keepalive: Link,
+    pub(super) events: Link,
+    pub(super) commands: Link,
+    /// Why the keepalive connection failed last.
+    trouble: Mutex<String>,
 }
 
 // === impl Links ===
@@ -32,36 +46,86 @@ pub(super) struct Links {
 impl Links {
     pub(super) fn new(settings: &Settings) -> Self {
         let client = || {
+            let policy = ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS);
             Client::new(
                 config(settings),
                 Some(performance(settings)),
                 Some(connection(settings)),
-                Some(ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS)),
+                Some(policy),
             )
+            .with_options(&Options { fail_fast: true, ..Options::default() })
         };
-        Self { keepalive: client(), events: client(), commands: client() }
+        let trouble = Mutex::new("connecting".to_owned());
+        Self { keepalive: client(), events: client(), commands: client(), trouble }
+    }
+
+    /// Why there is no keepalive connection; `None` when there is one.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.keepalive.is_connected()).then(|| trouble.clone())
     }
 
     /// Starts connecting in the background, for ever.
     pub(super) fn connect(&self) {
-        for client in [&self.keepalive, &self.events, &self.commands] {
-            // The handle resolves when the client quits, which it does with the process.
-            drop(client.connect());
+        for link in [&self.keepalive, &self.events, &self.commands] {
+            tokio::spawn(stay_connected((**link).clone()));
         }
+    }
+}
+
+/// fred tries again by itself, but for errors it thinks are for ever; those an operator may mend.
+async fn stay_connected(client: Client) {
+    loop {
+        if let Ok(Err(error)) = client.connect().await {
+            tracing::debug!(error = error.details(), "a connection to redis ended");
+        }
+        tokio::time::sleep(PING).await;
+    }
+}
+
+/// Remembers why the keepalive connection fails.
+pub(super) async fn watch(store: Store) {
+    let links = &store.inner.links;
+    let mut errors = links.keepalive.error_rx();
+    loop {
+        match errors.recv().await {
+            Ok((error, _)) => {
+                let mut trouble = links.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+                *trouble = plain(error.details());
+            }
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Pings the connections that may be silent for long, so that one whose other end is gone without a
+/// word is noticed: fred makes a connection anew that does not answer in time. The keepalive
+/// connection has its renewals.
+pub(super) async fn heartbeat(store: Store) {
+    let links = &store.inner.links;
+    let ping = async |link: &Link| {
+        if let Err(error) = link.ping::<()>(None).await {
+            tracing::debug!(error = error.details(), "a connection to redis does not answer");
+        }
+    };
+    loop {
+        tokio::time::sleep(PING).await;
+        tokio::join!(ping(&links.commands), ping(&links.events));
     }
 }
 
 fn config(settings: &Settings) -> Config {
     let server = match &settings.address {
-        Address::Tcp { host, port } => {
+        RedisAddress::Tcp { host, port } => {
             ServerConfig::Centralized { server: Server::new(host.as_str(), *port) }
         }
-        Address::Unix(path) => ServerConfig::Unix { path: path.clone() },
+        RedisAddress::Unix { path } => ServerConfig::Unix { path: path.clone() },
     };
     Config {
         server,
-        // While away, calls fail instead of waiting in a queue whose order nobody knows.
-        fail_fast: true,
+        // Only about the first connection: that one, too, is tried again and again.
+        fail_fast: false,
         version: RespVersion::RESP3,
         username: settings.user.clone(),
         password: settings.password.as_ref().map(|password| password.expose().to_owned()),

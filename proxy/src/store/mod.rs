@@ -21,6 +21,8 @@ use std::time::Duration;
 use rollcall_wire::Names;
 use tokio::sync::{mpsc, watch};
 
+use crate::config::{RedisAddress, Secret};
+
 pub use events::StoreEvent;
 pub use holdings::Entry;
 pub use presence::{Roster, Stats};
@@ -34,9 +36,9 @@ use link::Links;
 /// Where Redis is and how to use it.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    pub address: Address,
+    pub address: RedisAddress,
     pub user: Option<String>,
-    pub password: Option<crate::config::Secret>,
+    pub password: Option<Secret>,
     /// The number of the database.
     pub db: u8,
     pub connect_timeout: Duration,
@@ -48,13 +50,6 @@ pub struct Settings {
     pub partitions: u32,
     /// How long a status is kept after the last sign of the user; `None` when the feature is off.
     pub status_ttl: Option<Duration>,
-}
-
-/// The address of one Redis server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    Tcp { host: String, port: u16 },
-    Unix(std::path::PathBuf),
 }
 
 /// How Redis looks from here.
@@ -104,16 +99,23 @@ impl Store {
                 settings,
             }),
         };
+        tokio::spawn(link::watch(store.clone()));
         store.inner.links.connect();
         tokio::spawn(lease::keep(store.clone(), events.clone()));
         tokio::spawn(events::pump(store.clone(), events));
         tokio::spawn(doubts::resolve(store.clone()));
+        tokio::spawn(link::heartbeat(store.clone()));
         (store, receiver)
     }
 
     /// The health as it changes.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.inner.health.subscribe()
+    }
+
+    /// The number of our database: a roster of the same name in another one is not ours.
+    pub fn db(&self) -> u32 {
+        u32::from(self.inner.settings.db)
     }
 
     /// Lets go of everything that is held, at a graceful stop.
@@ -123,16 +125,5 @@ impl Store {
 
     fn holdings(&self) -> MutexGuard<'_, Holdings> {
         self.inner.holdings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// === impl Address ===
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "{}", path.display()),
-        }
     }
 }

@@ -7,7 +7,7 @@ use fred::types::Resp3Frame;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Redis is away, slow or not ready; whether the call was carried out is not known.
-    #[error("redis is away: {0}")]
+    #[error("{0}")]
     Away(String),
     /// Our lease is gone; the keepalive is on its way to mend that.
     #[error("the lease is lost")]
@@ -40,8 +40,15 @@ impl StoreError {
 
 impl From<fred::error::Error> for StoreError {
     fn from(error: fred::error::Error) -> Self {
-        Self::Away(error.details().to_owned())
+        Self::Away(format!("redis is away: {}", plain(error.details())))
     }
+}
+
+/// The part of an error's text that is for people: fred shows system errors as Rust writes them.
+pub(super) fn plain(details: &str) -> String {
+    let message = details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
+    let text = message.map_or(details, |(message, _)| message);
+    text.trim_end_matches('.').to_ascii_lowercase()
 }
 
 // === impl Reply ===
@@ -97,7 +104,7 @@ fn refused(text: &str) -> StoreError {
         Some(rollcall_wire::error_words::NOLEASE) => StoreError::NoLease,
         // Redis is there but not ready to serve: the same as away to our callers.
         Some("LOADING" | "BUSY" | "MASTERDOWN" | "READONLY" | "NOREPLICAS" | "MISCONF") => {
-            StoreError::Away(text.to_owned())
+            StoreError::Away(format!("redis is not ready: {text}"))
         }
         _ => StoreError::Refused(text.to_owned()),
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{self, Request};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use subtle::ConstantTimeEq;
@@ -146,7 +146,7 @@ fn authorized(key: &Secret, headers: &HeaderMap, query: Option<&str>) -> bool {
         return false;
     }
     let is_key = |shown: &[u8]| bool::from(shown.ct_eq(key));
-    let header = |name: &str| headers.get(name).map(|value| value.as_bytes());
+    let header = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     let shown = match header("x-api-key").filter(|shown| !shown.is_empty()) {
         Some(shown) => is_key(shown),
         None => header("authorization").and_then(apikey).is_some_and(is_key),

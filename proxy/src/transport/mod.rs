@@ -3,6 +3,7 @@
 mod api_http;
 mod health;
 mod origin;
+mod rate;
 mod server;
 mod websocket;
 
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::api::Api;
 use crate::session::Context;
 
+pub use rate::Rate;
 pub use server::Server;
 
 /// What the handlers work with.
@@ -29,6 +31,8 @@ pub struct State {
     pub stop: CancellationToken,
     /// Every session, so that a stop can wait for them.
     pub sessions: TaskTracker,
+    /// How many connections a second are let in.
+    pub rate: Arc<Rate>,
 }
 
 /// What one port serves.

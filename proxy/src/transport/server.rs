@@ -27,9 +27,18 @@ pub struct Server {
 // === impl Server ===
 
 impl Server {
+    /// Listens on `address`, or on all of them when it is empty.
     pub async fn bind(address: &str, port: u16) -> std::io::Result<Self> {
-        let host = if address.is_empty() { "0.0.0.0" } else { address };
-        Ok(Self { listener: TcpListener::bind((host, port)).await? })
+        let listener = if address.is_empty() {
+            // Both families where the system has both.
+            match TcpListener::bind(("::", port)).await {
+                Ok(listener) => listener,
+                Err(_) => TcpListener::bind(("0.0.0.0", port)).await?,
+            }
+        } else {
+            TcpListener::bind((address, port)).await?
+        };
+        Ok(Self { listener })
     }
 
     pub fn address(&self) -> std::io::Result<SocketAddr> {

@@ -43,12 +43,11 @@ pub(super) async fn handle(
     }
     let limit = config.websocket.message_size_limit;
     let (mut parts, _) = request.into_parts();
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
-        Ok(upgrade) => upgrade,
-        Err(_) => return plain(StatusCode::BAD_REQUEST, "Bad Request\n"),
+    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &state).await else {
+        return plain(StatusCode::BAD_REQUEST, "Bad Request\n");
     };
-    let over_limit = config.client.connection_limit;
-    if over_limit > 0 && state.sessions.len() >= over_limit {
+    let most = config.client.connection_limit;
+    if (most > 0 && state.sessions.len() >= most) || !state.rate.allows() {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable\n");
     }
     let (context, stop, sessions) = (state.context, state.stop, state.sessions);
