@@ -175,6 +175,29 @@ impl Space {
         Some(id)
     }
 
+    /// For a replica, which ends nothing: takes up to `limit` due hints off the queue, and puts
+    /// those that still mean a key back at `again`. Hints of keys that are gone must not pile up.
+    pub(crate) fn postpone(&mut self, now: u64, again: u64, limit: usize) {
+        for _ in 0..limit {
+            let Some(mut first) = self.queue.first_entry().filter(|first| *first.key() <= now)
+            else {
+                return;
+            };
+            let tick = *first.key();
+            let id = first.get_mut().pop();
+            if first.get().is_empty() {
+                first.remove();
+            }
+            let key = id.and_then(|id| Some((id, self.keys.get_mut(id.0 as usize)?)));
+            if let Some((id, key)) = key.filter(|(_, key)| key.queued == tick) {
+                key.queued = u64::MAX;
+                if key.name.is_some() {
+                    self.queue(id, Some(again));
+                }
+            }
+        }
+    }
+
     /// What a lease was believed to hold under a key is not there.
     pub(crate) fn drop_hint(&mut self, lease: LeaseId, key: KeyId) {
         if let Some(hold) = self.holds.get_mut(&lease) {
@@ -258,5 +281,30 @@ impl Ledger for Account<'_> {
             hold.keys.remove(&self.key);
             self.prune(lease);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_visited_at_its_earliest_time_and_hints_do_not_pile_up() {
+        let mut space = Space::default();
+        let (a, b) = (space.attach(b"a", Kind::Roster), space.attach(b"b", Kind::Book));
+        space.queue(a, Some(50));
+        space.queue(a, Some(70));
+        space.queue(b, Some(60));
+        assert_eq!((space.rosters, space.books, space.next_due()), (1, 1, Some(50)));
+        space.detach(a);
+        assert_eq!(space.name(a), None);
+        space.postpone(100, 110, 10);
+        assert_eq!(space.next_due(), Some(110));
+        assert_eq!(
+            (space.pop_due(109), space.pop_due(110), space.next_due()),
+            (None, Some(b), None)
+        );
+        assert_eq!(space.attach(b"c", Kind::Roster), a);
+        assert_eq!(space.name(a), Some((&b"c"[..], Kind::Roster)));
     }
 }

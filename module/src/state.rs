@@ -14,6 +14,10 @@ use crate::roster::{Holder, Ledger};
 /// Epochs fit a number that JSON readers hold exactly.
 const EPOCH_BITS: u32 = 53;
 
+/// A replica looks again at what is due after so many ticks, and at so many keys at a time.
+const POSTPONED: u64 = 10;
+const POSTPONED_MAX: usize = 500;
+
 /// One per server process.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -118,6 +122,13 @@ impl State {
         match db {
             None => std::mem::take(&mut self.spaces),
             Some(db) => vec![std::mem::take(self.space(db))],
+        }
+    }
+
+    /// Keeps the deadline queue of a replica small.
+    pub(crate) fn postpone(&mut self, tick: u64) {
+        for space in &mut self.spaces {
+            space.postpone(tick, tick + POSTPONED, POSTPONED_MAX);
         }
     }
 

@@ -12,7 +12,7 @@ use super::{cell, clock, config, guarded};
 use crate::book::Book;
 use crate::keyed::{OpenKey, attach};
 use crate::reaper;
-use crate::registry::KeyId;
+use crate::registry::{KeyId, TICK_MS};
 use crate::roster::Roster;
 
 use crate::state::LeaseNews;
@@ -92,6 +92,7 @@ fn visit(ctx: &Ctx) -> bool {
     });
     reaper::prune();
     if paused || !ctx.is_acting_master() {
+        cell::with(|state| state.postpone(clock::wall_ms() / TICK_MS));
         return false;
     }
     let db = ctx.db();
