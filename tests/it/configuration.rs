@@ -54,7 +54,8 @@ fn a_redis_can_be_reached_by_its_unix_socket() {
     let engine =
         json!({"engine": {"type": "redis", "redis": {"address": address, "prefix": "other"}}});
     let server = Server::start(config::with(engine));
-    server.client("ann").enters("room");
+    let mut ann = server.client("ann");
+    ann.enters("room");
     let keys = redis.cli().ask("KEYS other:p:room").to_string();
     assert_eq!(keys, r#"["other:p:room"]"#);
 }

@@ -65,7 +65,7 @@ fn keys_arity_and_flags_are_known_to_the_server() {
         let has = info[2].to_string();
         assert!(flags.iter().all(|flag| has.contains(flag)), "{command}: {has}");
     }
-    let lease = info(&mut cli, "presence.lease")[2].to_string();
+    let lease = info(&mut cli, "presence.lease|keep")[2].to_string();
     assert!(lease.contains("fast"), "{lease}");
     assert!(
         !lease.contains("write") && !lease.contains("denyoom"),
