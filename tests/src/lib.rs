@@ -1,1 +1,32 @@
-//! The harness of the end-to-end tests.
+//! The harness of the end-to-end tests: real processes, bytes in and bytes out, no type of ours.
+//!
+//! Everything blocks: a test is one thread that does one thing after the other. What a test
+//! starts lives in a private directory, listens on ports of its own, is killed when the test ends,
+//! and also when the test itself is killed.
+
+#![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
+
+pub mod client;
+pub mod config;
+pub mod http;
+pub mod listener;
+pub mod pattern;
+pub mod port;
+pub mod process;
+pub mod redis;
+pub mod resp;
+pub mod server;
+pub mod stack;
+pub mod talk;
+pub mod token;
+pub mod wait;
+
+pub use client::{Client, Heard};
+pub use http::{Answer, Http};
+pub use listener::Listener;
+pub use redis::Redis;
+pub use resp::{Reply, Resp};
+pub use server::Server;
+pub use stack::Stack;
+pub use talk::Talk;
+pub use wait::{eventually, within};

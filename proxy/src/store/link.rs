@@ -23,6 +23,8 @@ const RECONNECT_DELAY_MS: u32 = 150;
 const COMMANDS: usize = 65_536;
 /// Events that may wait between fred and us; falling further behind re-checks every channel.
 const EVENTS: usize = 65_536;
+/// The same for connections without events; fred allocates what it is told at once.
+const FEW: usize = 32;
 
 /// How often each connection is asked whether it lives.
 const PING: Duration = Duration::from_secs(1);
@@ -45,18 +47,18 @@ pub(super) struct Links {
 
 impl Links {
     pub(super) fn new(settings: &Settings) -> Self {
-        let client = || {
+        let client = |events: usize| {
             let policy = ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS);
             Client::new(
                 config(settings),
-                Some(performance(settings)),
+                Some(performance(settings, events)),
                 Some(connection(settings)),
                 Some(policy),
             )
             .with_options(&Options { fail_fast: true, ..Options::default() })
         };
         let trouble = Mutex::new("connecting".to_owned());
-        Self { keepalive: client(), events: client(), commands: client(), trouble }
+        Self { keepalive: client(FEW), events: client(EVENTS), commands: client(FEW), trouble }
     }
 
     /// Why there is no keepalive connection; `None` when there is one.
@@ -134,10 +136,10 @@ fn config(settings: &Settings) -> Config {
     }
 }
 
-fn performance(settings: &Settings) -> PerformanceConfig {
+fn performance(settings: &Settings, events: usize) -> PerformanceConfig {
     PerformanceConfig {
         default_command_timeout: settings.io_timeout,
-        broadcast_channel_capacity: EVENTS,
+        broadcast_channel_capacity: events,
         ..PerformanceConfig::default()
     }
 }

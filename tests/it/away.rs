@@ -1,0 +1,83 @@
+//! Redis is away, or is not what it should be.
+
+use std::time::{Duration, Instant};
+
+use rollcall_tests::{Redis, Server, Stack, eventually, process, stack, token};
+use serde_json::json;
+
+#[test]
+fn while_redis_is_away_calls_fail_at_once_and_clients_stay() {
+    let mut stack = Stack::start();
+    let mut ann = stack.client("ann");
+    ann.enters("room");
+    let before = ann.presence("room");
+    stack.redis.stop();
+    eventually("the server says that it is not ready", || {
+        (stack.http().get("/ready").status == 503).then_some(())
+    });
+    assert_eq!(stack.http().get("/health").status, 200);
+    let start = Instant::now();
+    let error = json!({"code": 100, "message": "internal server error", "temporary": true});
+    for command in [
+        json!({"presence": {"channel": "room"}}),
+        json!({"presence_stats": {"channel": "room"}}),
+        json!({"subscribe": {"channel": "hall"}}),
+        json!({"publish": {"channel": "room", "data": 1}}),
+        json!({"rpc": {"method": "update_user_status"}}),
+    ] {
+        assert_eq!(ann.call(command.clone())["error"], error, "{command}");
+    }
+    let mut bob = stack.websocket();
+    let reply = bob.call(json!({"connect": {"token": token::of("bob")}}));
+    assert_eq!(reply["error"], error);
+    let error = json!({"error": {"code": 100, "message": "internal server error"}});
+    for (method, params) in [
+        ("presence", json!({"channel": "room"})),
+        ("publish", json!({"channel": "room", "data": 1})),
+        ("get_user_status", json!({"users": ["ann"]})),
+    ] {
+        assert_eq!(stack.api_answer(method, params), error, "{method}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(2), "at once, not after {:?}", start.elapsed());
+    stack.redis.run();
+    eventually("the server is ready again", || {
+        (stack.http().get("/ready").status == 200).then_some(())
+    });
+    eventually("presence is whole again", || {
+        let reply = ann.call(json!({"presence": {"channel": "room"}}));
+        (reply["presence"]["presence"] == before).then_some(())
+    });
+    ann.enters("hall");
+    stack.client("bob").enters("room");
+    assert_eq!(ann.push()["join"]["info"]["user"], "bob");
+}
+
+#[test]
+fn a_server_waits_for_a_redis_that_comes_later() {
+    let mut redis = Redis::start();
+    redis.stop();
+    let server = Server::listening(stack::on(&redis, json!({})));
+    assert_eq!(server.http().get("/ready").status, 503);
+    assert_eq!(server.http().get("/health").status, 200);
+    eventually("it says which Redis is away", || {
+        server.log().contains(&redis.port().to_string()).then_some(())
+    });
+    redis.run();
+    eventually("it is ready", || (server.http().get("/ready").status == 200).then_some(()));
+    server.client("ann").enters("room");
+}
+
+#[test]
+fn a_redis_without_the_module_is_told_what_it_lacks() {
+    let redis = Redis::plain(&["enable-module-command yes"]);
+    let server = Server::listening(stack::on(&redis, json!({})));
+    eventually("the log says what to do", || {
+        let log = server.log();
+        (log.contains("module") && log.contains("loadmodule")).then_some(())
+    });
+    assert_eq!(server.http().get("/ready").status, 503);
+    let load = format!("MODULE LOAD {}", process::module_library().display());
+    assert_eq!(redis.cli().ask(&load).to_string(), "OK");
+    eventually("it is ready", || (server.http().get("/ready").status == 200).then_some(()));
+    server.client("ann").enters("room");
+}

@@ -1,0 +1,170 @@
+//! Redis loses everything: presence is put back, and nobody is shown coming or going.
+
+use std::time::{Duration, Instant};
+
+use rollcall_tests::process::{self, Signal};
+use rollcall_tests::{Client, Redis, Server, Stack, config, eventually, within};
+use serde_json::{Value, json};
+
+/// How soon presence has to be whole again.
+const WHOLE: Duration = Duration::from_secs(5);
+
+/// Longer than a server waits before it believes that somebody who vanished has left.
+const WATCHED: Duration = Duration::from_secs(8);
+
+/// Clients of these servers in the room, and nothing in the air between them any more.
+fn settled(servers: &[&Server]) -> Vec<Client> {
+    let mut clients: Vec<Client> = Vec::new();
+    for n in 0..10 {
+        let mut client = servers[n % servers.len()].client(&format!("u{n}"));
+        client.enters("room");
+        clients.push(client);
+    }
+    servers[0].api("publish", json!({"channel": "room", "data": "settled"}));
+    for (n, client) in clients.iter_mut().enumerate() {
+        let pushes = client.pushes_until("settled");
+        assert_eq!(pushes.len(), 9 - n, "client {n} saw those who came after it: {pushes:?}");
+    }
+    clients
+}
+
+/// Who is in the room, as a server says.
+fn presence(server: &Server) -> Option<Value> {
+    server
+        .api_answer("presence", json!({"channel": "room"}))
+        .get("result")?
+        .get("presence")
+        .cloned()
+}
+
+/// Presence becomes whole in time after `lost`, statuses too, and no client sees a thing.
+fn is_put_back(servers: &[&Server], clients: &mut [Client], lost: Instant, before: &Value) {
+    for server in servers {
+        let left = WHOLE.saturating_sub(lost.elapsed());
+        within(left, "presence is whole again", || {
+            (presence(server).as_ref() == Some(before)).then_some(())
+        });
+        within(left, "everybody is online again", || {
+            let users: Vec<String> = (0..10).map(|n| format!("u{n}")).collect();
+            let answer = server.api_answer("get_user_status", json!({"users": users}));
+            let statuses = answer["result"]["statuses"].as_array()?;
+            statuses.iter().all(|status| status["online"].is_number()).then_some(())
+        });
+    }
+    let watch = WATCHED.saturating_sub(lost.elapsed());
+    let heard = clients[0].hears_within(watch);
+    assert!(heard.is_none(), "{heard:?}");
+    servers[0].api("publish", json!({"channel": "room", "data": "marker"}));
+    for client in clients {
+        assert_eq!(client.pushes_until("marker"), Vec::<Value>::new());
+    }
+    assert_eq!(presence(servers[0]).as_ref(), Some(before));
+}
+
+#[test]
+fn after_a_flush_presence_is_whole_again_and_nobody_saw_anything() {
+    let stack = Stack::start();
+    let other = stack.another_server();
+    let servers = [&stack.server, &other];
+    let mut clients = settled(&servers);
+    let before = presence(&stack).unwrap();
+    stack.redis.cli().ask("FLUSHALL");
+    is_put_back(&servers, &mut clients, Instant::now(), &before);
+}
+
+#[test]
+fn after_a_restart_of_an_empty_redis_presence_is_whole_again() {
+    let mut stack = Stack::start();
+    let other = stack.another_server();
+    let mut clients = settled(&[&stack.server, &other]);
+    let before = presence(&stack).unwrap();
+    stack.redis.kill();
+    stack.redis.run();
+    is_put_back(&[&stack.server, &other], &mut clients, Instant::now(), &before);
+}
+
+#[test]
+fn after_the_embedded_redis_is_killed_presence_is_whole_again() {
+    let mut server = Server::start(config::base());
+    let mut clients = settled(&[&server]);
+    let before = presence(&server).unwrap();
+    let redis = embedded_redis(&mut server);
+    process::signal(redis, Signal::KILL);
+    is_put_back(&[&server], &mut clients, Instant::now(), &before);
+    assert_ne!(embedded_redis(&mut server), redis);
+}
+
+#[test]
+fn who_left_while_redis_was_away_is_gone_afterwards_and_the_others_are_told() {
+    let mut stack = Stack::with(json!({}));
+    let mut clients = settled(&[&stack.server]);
+    stack.redis.kill();
+    let gone = clients.pop().unwrap();
+    let id = gone.id().to_owned();
+    gone.cut();
+    eventually("the server notices", || (stack.http().get("/ready").status == 503).then_some(()));
+    stack.redis.run();
+    for client in &mut clients {
+        let push = client.push();
+        assert_eq!(push["leave"]["info"]["client"], id.as_str(), "{push}");
+    }
+    let ids: Vec<String> = presence(&stack).unwrap().as_object().unwrap().keys().cloned().collect();
+    assert_eq!(ids.len(), 9, "{ids:?}");
+    assert!(!ids.contains(&id));
+}
+
+#[test]
+fn the_embedded_redis_dies_with_a_server_that_is_killed() {
+    let mut server = Server::start(config::base());
+    let redis = embedded_redis(&mut server);
+    server.kill();
+    eventually("the embedded Redis is gone", || (!process::is_running(redis)).then_some(()));
+}
+
+#[test]
+fn an_interrupt_stops_everything() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut server = Server::start(config::base());
+        let mut ann = server.client("ann");
+        let redis = embedded_redis(&mut server);
+        server.process().signal(signal);
+        assert_eq!(ann.closed(), (3001, "shutdown".to_owned()));
+        assert!(server.process().ended().success());
+        assert!(!process::is_running(redis), "the server waits for its child");
+    }
+}
+
+#[test]
+fn the_data_of_an_embedded_redis_stays_where_it_has_a_directory() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let config = config::with(json!({"engine": {"embedded": {"dir": dir.path()}}}));
+    let mut server = Server::start(config.clone());
+    server.api("update_user_status", json!({"users": ["ann"]}));
+    server.process().signal(Signal::TERM);
+    server.process().ended();
+    let server = Server::start(config);
+    let status = server.api("get_user_status", json!({"users": ["ann"]}));
+    assert!(status["statuses"][0]["active"].is_number(), "{status}");
+}
+
+/// The process id of the redis-server that a server started.
+fn embedded_redis(server: &mut Server) -> u32 {
+    let id = server.process().id();
+    eventually("the server has its Redis", || {
+        let mut children = process::children(id).into_iter();
+        Some(children.find(|(_, name)| name.starts_with("redis-server"))?.0)
+    })
+}
+
+/// Only to say that a Redis with data of its own is not mistaken for a loss.
+#[test]
+fn a_restart_that_lost_nothing_shows_nobody_coming_or_going() {
+    let redis = Redis::with(&["appendonly yes"]);
+    let server = Server::start(rollcall_tests::stack::on(&redis, json!({})));
+    let mut stack = Stack { server, redis };
+    let mut clients = settled(&[&stack.server]);
+    let before = presence(&stack).unwrap();
+    stack.redis.kill();
+    stack.redis.run();
+    is_put_back(&[&stack.server], &mut clients, Instant::now(), &before);
+}

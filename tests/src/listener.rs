@@ -1,0 +1,56 @@
+//! Listening to what rosters announce.
+
+use serde_json::Value;
+
+use crate::pattern::Names;
+use crate::resp::Resp;
+
+/// A connection subscribed to the events of one roster.
+#[derive(Debug)]
+pub struct Listener {
+    connection: Resp,
+    names: Names,
+}
+
+// === impl Listener ===
+
+impl Listener {
+    /// Subscribes a connection to the sharded channel of a key's name.
+    pub fn of(mut connection: Resp, key: &str) -> Self {
+        let reply = connection.call(&["SSUBSCRIBE", key]);
+        assert_eq!(reply.to_string(), format!("[\"ssubscribe\", \"{key}\", 1]"));
+        Self { connection, names: Names::default() }
+    }
+
+    /// The next event.
+    pub fn event(&mut self) -> Value {
+        let message = self.connection.read().expect("an event comes").array();
+        assert_eq!(message[0].text(), "smessage");
+        let event = message[2].text();
+        serde_json::from_str(&event)
+            .unwrap_or_else(|error| panic!("an event is not JSON ({error}): {event}"))
+    }
+
+    /// Hears these events next, one a line. A member `"<x>"` that is new stands for any value, and
+    /// for the same value from then on.
+    pub fn hears(&mut self, text: &str) {
+        for expected in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let event = self.event();
+            let right = self.names.describe(expected, &event);
+            let expected = self.names.fill(expected);
+            assert!(right, "\n  heard:    {event}\n  expected: {expected}\n");
+        }
+    }
+
+    /// A number that stood for a name in [`Self::hears`].
+    pub fn number(&self, name: &str) -> i64 {
+        self.names.get(name).as_i64().unwrap_or_else(|| panic!("{name} is not a number"))
+    }
+
+    /// Nothing more was published: what was before this call would arrive before the answer to a
+    /// `PING` does.
+    pub fn hears_nothing(&mut self) {
+        let reply = self.connection.call(&["PING"]);
+        assert_eq!(reply.to_string(), r#"["pong", ""]"#, "something was published");
+    }
+}

@@ -1,0 +1,154 @@
+//! Redis servers with the module.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::listener::Listener;
+use crate::port;
+use crate::process::{Process, Signal, module_library};
+use crate::resp::Resp;
+use crate::wait::eventually;
+
+/// A redis-server of its own, with the module unless said otherwise, on a Unix socket and a port.
+#[derive(Debug)]
+pub struct Redis {
+    // Before the directory, so that the server is gone when its files go.
+    process: Option<Process>,
+    options: Vec<String>,
+    port: u16,
+    dir: TempDir,
+}
+
+// === impl Redis ===
+
+impl Redis {
+    /// With the module and without persistence.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With the module and options as on redis-server's command line, without the dashes:
+    /// `["appendonly yes"]`.
+    pub fn with(options: &[&str]) -> Self {
+        let module = format!("loadmodule {}", module_library().display());
+        let mut all = vec![module.as_str()];
+        all.extend_from_slice(options);
+        Self::plain(&all)
+    }
+
+    /// Without the module.
+    pub fn plain(options: &[&str]) -> Self {
+        let dir = TempDir::with_prefix("rollcall-redis-").expect("a temporary directory");
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        let mut redis = Self { process: None, options, port: port::free(), dir };
+        redis.run();
+        redis
+    }
+
+    /// A replica of this server that has caught up once.
+    #[must_use]
+    pub fn replica(&self) -> Self {
+        let replica = Self::with(&[
+            "enable-debug-command yes",
+            &format!("replicaof 127.0.0.1 {}", self.port),
+        ]);
+        eventually("the replica is connected", || {
+            let info = replica.cli().ask("INFO replication").text();
+            info.contains("master_link_status:up").then_some(())
+        });
+        replica
+    }
+
+    /// A new connection.
+    pub fn cli(&self) -> Resp {
+        Resp::connect(&self.socket()).expect("redis-server accepts connections")
+    }
+
+    /// Listens to the events of a roster, on a connection of its own.
+    pub fn listener(&self, key: &str) -> Listener {
+        Listener::of(self.cli(), key)
+    }
+
+    /// The address by TCP, as the server's configuration takes it.
+    pub fn address(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("redis.sock")
+    }
+
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
+    /// Everything it logged.
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// Ends it at once, as `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.take().expect("it runs").kill();
+    }
+
+    /// Ends it as an operator would; it saves what it is configured to save.
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.signal(Signal::TERM);
+        process.ended();
+    }
+
+    /// Stops it and starts it with the same files, options and addresses.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.run();
+    }
+
+    /// Starts it, after [`Self::kill`] or [`Self::stop`].
+    pub fn run(&mut self) {
+        let port = self.port.to_string();
+        let socket = self.socket();
+        let socket = socket.to_str().expect("temporary directories have plain names");
+        let mut args = Vec::new();
+        let fixed = [
+            ("port", port.as_str()),
+            ("unixsocket", socket),
+            ("bind", "127.0.0.1"),
+            ("save", ""),
+            ("repl-diskless-sync-delay", "0"),
+            // A crash is reported without minutes of testing memory.
+            ("crash-memcheck-enabled", "no"),
+        ];
+        for (name, value) in fixed {
+            args.extend([format!("--{name}"), value.to_owned()]);
+        }
+        for option in &self.options {
+            let (name, value) = option.split_once(' ').expect("an option has a value");
+            args.push(format!("--{name}"));
+            args.extend(value.split(' ').map(str::to_owned));
+        }
+        let mut process = Process::start("redis-server", "redis-server", args, self.dir.path());
+        eventually("redis-server answers", || {
+            if let Some(status) = process.has_ended() {
+                panic!("redis-server ended ({status}):\n{}", process.log());
+            }
+            let mut cli = Resp::connect(&self.socket()).ok()?;
+            (cli.try_call(&["PING"]).ok()?.to_string() == "PONG").then_some(())
+        });
+        self.process = Some(process);
+    }
+}

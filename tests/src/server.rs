@@ -1,0 +1,122 @@
+//! The server `rollcall`.
+
+use std::fs;
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::config::{API_KEY, over};
+use crate::http::Http;
+use crate::port;
+use crate::process::{Process, module_library, server_binary};
+use crate::wait::eventually;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    // Before the directory, so that the server is gone when its files go.
+    process: Process,
+    port: u16,
+    http: Http,
+    _dir: TempDir,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Starts with this configuration, on a port of its own, and waits until it is ready.
+    pub fn start(config: Value) -> Self {
+        let mut server = Self::spawn(config);
+        eventually("the server is ready", || {
+            server.assert_running();
+            let answer = server.http.try_send("GET", "/ready", &[], "").ok()?;
+            (answer.status == 200).then_some(())
+        });
+        server
+    }
+
+    /// Starts, and waits only until it listens.
+    pub fn listening(config: Value) -> Self {
+        let mut server = Self::spawn(config);
+        eventually("the server listens", || {
+            server.assert_running();
+            TcpStream::connect(("127.0.0.1", server.port)).ok()
+        });
+        server
+    }
+
+    /// Starts, and waits for nothing; for configurations that are refused.
+    pub fn spawn(config: Value) -> Self {
+        let port = port::free();
+        let own = json!({
+            "http_server": {"address": "127.0.0.1", "port": port},
+            "engine": {"embedded": {"module": module_library()}},
+        });
+        let dir = TempDir::with_prefix("rollcall-server-").expect("a temporary directory");
+        let file = dir.path().join("config.json");
+        fs::write(&file, over(own, config).to_string()).expect("the configuration is written");
+        let args = ["-c".as_ref(), file.as_os_str()];
+        let process = Process::start("rollcall", server_binary(), args, dir.path());
+        let http = Http::new(format!("http://127.0.0.1:{port}"));
+        Self { process, port, http, _dir: dir }
+    }
+
+    /// Calls a method of the server API and hands back its result.
+    pub fn api(&self, method: &str, params: Value) -> Value {
+        let answer = self.api_answer(method, params);
+        answer.get("result").unwrap_or_else(|| panic!("{method}: {answer}")).clone()
+    }
+
+    /// Calls a method of the server API and hands back the whole body.
+    pub fn api_answer(&self, method: &str, params: Value) -> Value {
+        let path = format!("/api/{method}");
+        let answer = self.http.post(&path, &[("X-API-Key", API_KEY)], &params.to_string());
+        assert_eq!(answer.status, 200, "{method}: {answer}");
+        answer.json()
+    }
+
+    /// A new WebSocket, before the connect command.
+    pub fn websocket(&self) -> Client {
+        Client::open(self.port, "/connection/websocket", &[])
+    }
+
+    /// A new client of a user, connected.
+    pub fn client(&self, user: &str) -> Client {
+        let mut client = self.websocket();
+        client.connect(&crate::token::of(user));
+        client
+    }
+
+    /// HTTP to this server.
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Everything it logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Ends it at once, as `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn assert_running(&mut self) {
+        if let Some(status) = self.process.has_ended() {
+            panic!("the server ended ({status}):\n{}", self.log());
+        }
+    }
+}
