@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use crate::options::Options;
 use crate::resp::Connection;
 
+/// What the names of our directories begin with; the process id follows.
+const PREFIX: &str = "rollcall-bench-";
+
 /// A running redis-server, killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -89,10 +92,23 @@ impl TempDir {
     fn new() -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("rollcall-bench-{}-{n}", std::process::id());
-        let path = Path::new(&std::env::temp_dir()).join(name);
+        Self::remove_left_behind();
+        let name = format!("{PREFIX}{}-{n}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
+    }
+
+    /// Removes the directories of benchmarks that were killed.
+    fn remove_left_behind() {
+        let all = fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+        for entry in all {
+            let name = entry.file_name();
+            let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+            if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                let _somebody_elses = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 }
 
