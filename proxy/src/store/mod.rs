@@ -5,6 +5,7 @@
 //! which they were issued; nothing is replayed behind the caller's back.
 
 mod call;
+mod control;
 mod doubts;
 pub mod embedded;
 mod events;
