@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{Api, Node};
+use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::{Config, EngineType, RedisAddress, RedisEndpoint, Secret};
-use crate::hub::Hub;
+use crate::hub::{Hub, Identity};
 use crate::session::Context;
 use crate::store::embedded::{Embedded, EmbeddedError, Running};
 use crate::store::{Settings, Store};
@@ -90,8 +90,9 @@ impl App {
         let redis = self.redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
         let (store, events) = Store::start(self.settings);
         let limit = self.config.channel.join_leave_mirror_limit as u64;
-        let hub = Hub::start(store.clone(), events, limit);
-        let state = state(self.config.clone(), store.clone(), hub, stop.clone());
+        let own = identity(&self.config);
+        let hub = Hub::start(store.clone(), events, own, limit);
+        let state = state(self.config.clone(), store.clone(), hub.clone(), stop.clone());
         let sessions = state.sessions.clone();
         let servers = serve(self.main, self.internal, &state, &stop);
 
@@ -108,7 +109,11 @@ impl App {
         if tokio::time::timeout(self.config.shutdown.timeout, drained).await.is_err() {
             tracing::warn!("clients were still there when the time to stop was up");
         }
-        within(self.config.shutdown.timeout, store.stop()).await;
+        let goodbye = async {
+            hub.say_bye().await;
+            store.stop().await;
+        };
+        within(self.config.shutdown.timeout, goodbye).await;
         redis_stop.cancel();
         if let Some(redis) = redis
             && let Err(error) = redis.await
@@ -144,15 +149,18 @@ fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -
         clock: Clock::system(),
         version: VERSION,
     });
-    let node = Node {
-        uid: uuid::Uuid::new_v4().to_string(),
-        name: node_name(&config),
-        version: VERSION,
-        started: Instant::now(),
-    };
-    let api = Arc::new(Api { config, hub, store, node });
+    let api = Arc::new(Api { config, hub, store });
     let rate = Arc::new(Rate::new(context.config.client.connection_rate_limit));
     State { context, api, stop, sessions: TaskTracker::new(), rate }
+}
+
+fn identity(config: &Config) -> Identity {
+    Identity {
+        uid: uuid::Uuid::new_v4().to_string(),
+        name: node_name(config),
+        version: VERSION,
+        started: Instant::now(),
+    }
 }
 
 async fn within(limit: Duration, work: impl Future<Output = ()>) {

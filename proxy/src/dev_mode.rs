@@ -36,7 +36,6 @@ pub fn fill(config: &mut Config) {
         config.channel.namespaces.0.push(namespace());
     }
     config.user_status.enabled = true;
-    config.health.enabled = true;
 }
 
 fn namespace() -> Namespace {

@@ -101,7 +101,9 @@ fn log_to(log: &config::Log) -> anyhow::Result<()> {
     let to_file = !log.file.as_os_str().is_empty();
     let colours = !to_file && io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_max_level(level).with_target(false);
-    let builder = builder.with_ansi(colours);
+    // A log that cannot be written must not end what it is about, nor try to say so on standard
+    // error, which may be what is gone.
+    let builder = builder.with_ansi(colours).log_internal_errors(false);
     if to_file {
         let file = OpenOptions::new().create(true).append(true).open(&log.file);
         let file = file.with_context(|| format!("log.file: cannot open {}", log.file.display()))?;

@@ -16,9 +16,9 @@ const PATIENCE_MS = 1000 * Number(process.env.ROLLCALL_TEST_PATIENCE ?? 15);
 
 /** Starts a server and waits until it is ready. */
 export async function startServer() {
-  const binary = process.env.ROLLCALL_BIN;
-  const module = process.env.ROLLCALL_MODULE;
-  if (!binary || !module) throw new Error('ROLLCALL_BIN and ROLLCALL_MODULE are not set: run ./dev test');
+  const binary = process.env.TEST_ROLLCALL_BIN;
+  const module = process.env.TEST_ROLLCALL_MODULE;
+  if (!binary || !module) throw new Error('TEST_ROLLCALL_BIN and TEST_ROLLCALL_MODULE are not set: run ./dev test');
   const port = await freePort();
   const dir = await mkdtemp(join(tmpdir(), 'rollcall-sdk-'));
   const file = join(dir, 'config.json');

@@ -25,7 +25,7 @@ class Server:
 
     def __init__(self):
         try:
-            binary, module = os.environ["ROLLCALL_BIN"], os.environ["ROLLCALL_MODULE"]
+            binary, module = os.environ["TEST_ROLLCALL_BIN"], os.environ["TEST_ROLLCALL_MODULE"]
         except KeyError as missing:
             raise RuntimeError(f"{missing} is not set: run ./dev test") from None
         port = free_port()

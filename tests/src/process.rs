@@ -123,12 +123,12 @@ pub fn children(id: u32) -> Vec<(u32, String)> {
 
 /// The built server.
 pub fn server_binary() -> PathBuf {
-    built("ROLLCALL_BIN", "rollcall")
+    built("TEST_ROLLCALL_BIN", "rollcall")
 }
 
 /// The built module.
 pub fn module_library() -> PathBuf {
-    built("ROLLCALL_MODULE", "librollcall_module.so")
+    built("TEST_ROLLCALL_MODULE", "librollcall_module.so")
 }
 
 /// What `variable` says, or the file beside the test executable's directory (`target/<profile>`).

@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod caps;
+pub mod control;
 pub mod error_words;
 pub mod event;
 pub mod info;

@@ -66,8 +66,8 @@ pub struct Entry<'a> {
 /// A publication as it was received; every part is ready to be sent on.
 #[derive(Debug, Deserialize)]
 pub struct Published<'a> {
-    /// The payload when it is JSON.
-    #[serde(borrow, default)]
+    /// The payload when it is JSON; `null` is a payload.
+    #[serde(borrow, default, deserialize_with = "given")]
     pub data: Option<&'a RawValue>,
     /// The payload in base64 when it is not, quotes included.
     #[serde(borrow, default)]
@@ -78,6 +78,11 @@ pub struct Published<'a> {
     /// The tags.
     #[serde(borrow, default)]
     pub tags: Option<&'a RawValue>,
+}
+
+/// A member that is there, whatever it holds.
+fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
 }
 
 /// The tag that says which of the messages it is.
@@ -176,6 +181,10 @@ mod tests {
         );
         let Some(Message::Publication(read)) = Message::parse(&out) else { panic!() };
         assert_eq!(read.data.map(RawValue::get), Some(r#"{"a": 1}"#));
+        out.clear();
+        Publication { data: Info::classify(b"null"), info: None, tags: None }.push_json(&mut out);
+        let Some(Message::Publication(read)) = Message::parse(&out) else { panic!() };
+        assert_eq!(read.data.map(RawValue::get), Some("null"));
         out.clear();
         Publication { data: Info::classify(b"\xff"), info: None, tags: None }.push_json(&mut out);
         assert_eq!(out, br#"{"t":"pub","b64data":"/w=="}"#);

@@ -1,7 +1,8 @@
 //! `info`: the servers and what they have.
 
+use rollcall_wire::control::Node;
+
 use super::{Api, ApiError, Method, Output};
-use crate::hub::Counts;
 use crate::protocol::write::{self, Object};
 use crate::protocol::{Fields, Malformed};
 
@@ -11,13 +12,7 @@ pub(super) struct Request;
 
 /// The servers that are known.
 #[derive(Debug)]
-pub(super) struct Info {
-    uid: String,
-    name: String,
-    version: &'static str,
-    uptime: u64,
-    counts: Counts,
-}
+pub(super) struct Info(Vec<Node>);
 
 // === impl Request ===
 
@@ -29,14 +24,7 @@ impl Method for Request {
     }
 
     async fn call(self, api: &Api) -> Result<Info, ApiError> {
-        let node = &api.node;
-        Ok(Info {
-            uid: node.uid.clone(),
-            name: node.name.clone(),
-            version: node.version,
-            uptime: node.started.elapsed().as_secs(),
-            counts: api.hub.counts(),
-        })
+        Ok(Info(api.hub.nodes()))
     }
 }
 
@@ -44,20 +32,25 @@ impl Method for Request {
 
 impl Output for Info {
     fn write(&self, body: &mut Object<'_>) {
-        let mut nodes = vec![b'['];
-        write::object(&mut nodes, |body| {
-            body.string("uid", &self.uid);
-            body.string("name", &self.name);
-            body.string("version", self.version);
-            body.number("num_clients", self.counts.clients);
-            body.number("num_users", self.counts.users);
-            body.number("num_channels", self.counts.channels);
-            if self.uptime > 0 {
-                body.number("uptime", self.uptime);
+        let mut list = vec![b'['];
+        for (at, node) in self.0.iter().enumerate() {
+            if at > 0 {
+                list.push(b',');
             }
-            body.number("num_subs", self.counts.subscriptions);
-        });
-        nodes.push(b']');
-        body.raw("nodes", &nodes);
+            write::object(&mut list, |body| {
+                body.string("uid", &node.uid);
+                body.string("name", &node.name);
+                body.string("version", &node.version);
+                body.number("num_clients", node.num_clients);
+                body.number("num_users", node.num_users);
+                body.number("num_channels", node.num_channels);
+                if node.uptime > 0 {
+                    body.number("uptime", node.uptime);
+                }
+                body.number("num_subs", node.num_subs);
+            });
+        }
+        list.push(b']');
+        body.raw("nodes", &list);
     }
 }

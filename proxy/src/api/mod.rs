@@ -13,8 +13,6 @@ mod update_user_status;
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use crate::channel_name::{self, Resolved};
 use crate::config::Config;
 use crate::hub::Hub;
@@ -33,16 +31,6 @@ pub struct Api {
     pub config: Arc<Config>,
     pub hub: Hub,
     pub store: Store,
-    pub node: Node,
-}
-
-/// This server, as `info` shows it.
-#[derive(Debug)]
-pub struct Node {
-    pub uid: String,
-    pub name: String,
-    pub version: &'static str,
-    pub started: Instant,
 }
 
 /// A method: its parameters, and what it does.

@@ -6,7 +6,7 @@ section! {
     /// The health endpoint.
     pub struct Health {
         /// Switches it on.
-        enabled: bool = false,
+        enabled: bool = true,
         /// Its path.
         handler_prefix: String = "/health".to_owned(),
     }

@@ -33,7 +33,12 @@ impl<T: Leaf> Setting for T {
     }
 
     fn list(&self, path: &str, doc: &'static str, out: &mut Vec<Opt>) {
-        let default = if Leaf::is_zero(self) { String::new() } else { format!("{self:?}") };
+        let default = match format!("{self:?}") {
+            _ if Leaf::is_zero(self) => String::new(),
+            // What is off needs no words.
+            off if off == "false" => String::new(),
+            default => default,
+        };
         out.push(Opt { path: path.to_owned(), kind: T::KIND, default, doc: doc.trim() });
     }
 }
@@ -67,8 +72,9 @@ impl Leaf for bool {
         }
     }
 
+    /// Never: a switch that is on by default must be possible to switch off.
     fn is_zero(&self) -> bool {
-        !self
+        false
     }
 }
 

@@ -6,6 +6,7 @@
 mod channel;
 mod check;
 mod mirror;
+mod nodes;
 mod queue;
 mod registry;
 
@@ -17,17 +18,20 @@ use bytes::Bytes;
 use rollcall_wire::publication::{Message, Published};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::protocol::codes::Unsubscribe;
 use crate::protocol::write;
 use crate::store::{Store, StoreError, StoreEvent};
 
 pub use channel::Subscriber;
+pub use nodes::Identity;
 pub use queue::Outbox;
 pub use registry::{ClientHandle, Counts};
 
 use channel::Channel;
 use mirror::Change;
+use nodes::Nodes;
 use registry::Registry;
 
 /// The channels are spread over this many locks.
@@ -52,13 +56,19 @@ struct Inner {
     /// Largest roster that is mirrored; see `channel.join_leave_mirror_limit`.
     mirror_limit: u64,
     checks: mpsc::Sender<Arc<str>>,
+    nodes: Nodes,
 }
 
 // === impl Hub ===
 
 impl Hub {
     /// Starts the hub over a store and the events that the store receives.
-    pub fn start(store: Store, events: mpsc::Receiver<StoreEvent>, mirror_limit: u64) -> Self {
+    pub fn start(
+        store: Store,
+        events: mpsc::Receiver<StoreEvent>,
+        own: Identity,
+        mirror_limit: u64,
+    ) -> Self {
         let (checks, waiting) = mpsc::channel(CHECKS);
         let hub = Self {
             inner: Arc::new(Inner {
@@ -68,12 +78,14 @@ impl Hub {
                 registry: Registry::default(),
                 mirror_limit,
                 checks,
+                nodes: Nodes::new(own),
             }),
         };
         tokio::spawn(pump(hub.clone(), events));
         tokio::spawn(check::run(hub.clone(), waiting));
         tokio::spawn(check::periodically(hub.clone()));
         tokio::spawn(check::sweep(hub.clone()));
+        tokio::spawn(nodes::announce(hub.clone()));
         hub
     }
 
@@ -229,7 +241,11 @@ async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
     while let Some(event) = events.recv().await {
         match event {
             StoreEvent::Message { channel, payload } => hub.dispatch(&channel, &payload),
-            StoreEvent::Reconnected => check::resubscribe(&hub),
+            StoreEvent::Control(payload) => hub.inner.nodes.on_message(&payload, Instant::now()),
+            StoreEvent::Reconnected => {
+                hub.inner.nodes.deaf();
+                check::resubscribe(&hub);
+            }
             StoreEvent::Missed => check::all(&hub),
             StoreEvent::NewEpoch => check::new_epoch(&hub),
         }

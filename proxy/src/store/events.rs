@@ -17,6 +17,8 @@ pub(super) const QUEUE: usize = 4_096;
 pub enum StoreEvent {
     /// A message on a channel that is listened to.
     Message { channel: Box<str>, payload: bytes::Bytes },
+    /// What a server tells the others.
+    Control(bytes::Bytes),
     /// The events connection is new: every channel must be subscribed and checked again.
     Reconnected,
     /// Events were dropped on the way: every channel must be checked again.
@@ -36,8 +38,12 @@ impl Store {
 
     /// The same after a reconnect, when the rest of Redis may not be ready yet.
     pub async fn listen_again(&self, channel: &str) -> Result<(), StoreError> {
-        let events = &self.inner.links.events;
-        let result = events.ssubscribe(self.inner.names.roster(channel)).await;
+        self.subscribe(self.inner.names.roster(channel)).await
+    }
+
+    /// Subscribes to one sharded channel.
+    pub(super) async fn subscribe(&self, channel: String) -> Result<(), StoreError> {
+        let result = self.inner.links.events.ssubscribe(channel).await;
         self.trust_or_reconnect(result).await
     }
 
@@ -91,11 +97,14 @@ pub(super) async fn pump(store: Store, queue: mpsc::Sender<StoreEvent>) {
 }
 
 fn event(store: &Store, key: &str, value: Value) -> Option<StoreEvent> {
-    let channel = store.inner.names.channel(key)?.into();
     let payload = match value {
         Value::Bytes(bytes) => bytes,
         Value::String(text) => text.into_inner(),
         _ => return None,
     };
-    Some(StoreEvent::Message { channel, payload })
+    let names = &store.inner.names;
+    match names.channel(key) {
+        Some(channel) => Some(StoreEvent::Message { channel: channel.into(), payload }),
+        None => (key == names.control()).then_some(StoreEvent::Control(payload)),
+    }
 }

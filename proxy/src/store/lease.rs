@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::call::{self, arg};
 use super::events::StoreEvent;
 use super::holdings::{List, Snapshot};
+use super::link::CONNECTING;
 use super::reply::{Reply, StoreError};
 use super::{Health, Store};
 
@@ -194,7 +195,10 @@ async fn keep_name(store: &Store, node: &str) -> Result<Kept, StoreError> {
     let args = vec![arg("KEEP"), arg(node.to_owned()), arg("PX"), arg(px)];
     let links = &store.inner.links;
     if let Some(trouble) = links.trouble() {
-        return Err(StoreError::Away(format!("redis is away: {trouble}")));
+        return Err(match trouble.as_str() {
+            CONNECTING => StoreError::Away(trouble),
+            _ => StoreError::Away(format!("redis is away: {trouble}")),
+        });
     }
     let call = call::on(&links.keepalive, words::PRESENCE_LEASE, args);
     let patience = (store.inner.settings.lease / 2).max(LEAST_PATIENCE);
@@ -231,6 +235,8 @@ fn set_health(store: &Store, health: Health) {
         let address = &store.inner.settings.address;
         match &health {
             Health::Up => tracing::info!(%address, "redis is ready"),
+            // Every start begins so; it is worth a line only if it goes on to fail.
+            Health::Down(why) if why == CONNECTING => {}
             Health::Down(why) => tracing::error!(%address, "{why}"),
         }
         *current = health;
@@ -240,7 +246,11 @@ fn set_health(store: &Store, health: Health) {
 
 /// What to do about a failed renewal.
 async fn explain(store: &Store, error: &StoreError) -> String {
-    let StoreError::Refused(text) = error else { return format!("{error}; trying again") };
+    let text = match error {
+        StoreError::Refused(text) => text,
+        StoreError::Away(why) if why == CONNECTING => return why.clone(),
+        other => return format!("{other}; trying again"),
+    };
     if let Some(version) = version(store).await.filter(|version| *version < OLDEST) {
         let (major, minor) = version;
         return format!("redis {major}.{minor} is too old: Rollcall needs Redis 7.0 or later");

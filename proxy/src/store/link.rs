@@ -26,6 +26,8 @@ const EVENTS: usize = 65_536;
 /// The same for connections without events; fred allocates what it is told at once.
 const FEW: usize = 32;
 
+/// No connection yet, and no failure either.
+pub(super) const CONNECTING: &str = "connecting";
 /// How often each connection is asked whether it lives.
 const PING: Duration = Duration::from_secs(1);
 
@@ -39,7 +41,7 @@ pub(super) struct Links {
     pub(super) keepalive: Link,
     pub(super) events: Link,
     pub(super) commands: Link,
-    /// Why the keepalive connection failed last.
+    /// Why a connection failed last.
     trouble: Mutex<String>,
 }
 
@@ -57,19 +59,23 @@ impl Links {
             )
             .with_options(&Options { fail_fast: true, ..Options::default() })
         };
-        let trouble = Mutex::new("connecting".to_owned());
+        let trouble = Mutex::new(CONNECTING.to_owned());
         Self { keepalive: client(FEW), events: client(EVENTS), commands: client(FEW), trouble }
     }
 
-    /// Why there is no keepalive connection; `None` when there is one.
+    /// Why a connection is missing; `None` when all of them are there.
     pub(super) fn trouble(&self) -> Option<String> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        (!self.keepalive.is_connected()).then(|| trouble.clone())
+        let missing = self.all().into_iter().any(|link| !link.is_connected());
+        missing.then(|| self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn all(&self) -> [&Link; 3] {
+        [&self.keepalive, &self.events, &self.commands]
     }
 
     /// Starts connecting in the background, for ever.
     pub(super) fn connect(&self) {
-        for link in [&self.keepalive, &self.events, &self.commands] {
+        for link in self.all() {
             tokio::spawn(stay_connected((**link).clone()));
         }
     }
@@ -85,7 +91,7 @@ async fn stay_connected(client: Client) {
     }
 }
 
-/// Remembers why the keepalive connection fails.
+/// Remembers why connections fail; the keepalive's stands for all of them.
 pub(super) async fn watch(store: Store) {
     let links = &store.inner.links;
     let mut errors = links.keepalive.error_rx();

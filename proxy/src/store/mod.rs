@@ -5,6 +5,7 @@
 //! which they were issued; nothing is replayed behind the caller's back.
 
 mod call;
+mod control;
 mod doubts;
 pub mod embedded;
 mod events;
@@ -87,7 +88,7 @@ impl Store {
     /// of the channels that are listened to.
     pub fn start(settings: Settings) -> (Self, mpsc::Receiver<StoreEvent>) {
         let (events, receiver) = mpsc::channel(events::QUEUE);
-        let (health, _) = watch::channel(Health::Down("connecting".to_owned()));
+        let (health, _) = watch::channel(Health::Down(link::CONNECTING.to_owned()));
         let store = Self {
             inner: Arc::new(Inner {
                 names: Names::new(settings.prefix.clone()),

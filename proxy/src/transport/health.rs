@@ -12,11 +12,10 @@ use crate::protocol::write;
 use crate::store::Health;
 
 pub(super) fn routes(router: Router<State>, config: &Config) -> Router<State> {
-    let router = router.route("/ready", any(ready));
     if !config.health.enabled {
         return router;
     }
-    router.route(&trimmed(&config.health.handler_prefix), any(health))
+    router.route("/ready", any(ready)).route(&trimmed(&config.health.handler_prefix), any(health))
 }
 
 /// Always 200: the process lives.
