@@ -25,6 +25,20 @@ fn a_token_connects_its_user() {
 }
 
 #[test]
+fn a_token_for_longer_than_anybody_lives_is_one_for_a_year() {
+    let stack = Stack::start();
+    let for_ever = json!({"sub": "alice", "exp": i64::MAX, "expire_at": i64::MAX});
+    Talk::with(&stack).name("T", &token::token(for_ever)).session(
+        r#"
+        A--> {"id":1,"connect":{"token":"<T>"}}
+        A<-- {"id":1,"connect":{"client":"<A>","version":"<version>","expires":true,"ttl":31536000,"ping":25,"pong":true}}
+        A--> {"id":2,"presence":{"channel":"nosuch:1"}}
+        A<-- {"id":2,"error":{"code":102,"message":"unknown channel"}}
+        "#,
+    );
+}
+
+#[test]
 fn without_a_token_only_the_configured_get_in() {
     let closed = Stack::start();
     Talk::with(&closed).session(

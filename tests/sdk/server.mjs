@@ -14,8 +14,8 @@ const API_KEY = config.http_api.key;
 const SECRET = config.client.token.hmac_secret_key;
 const PATIENCE_MS = 1000 * Number(process.env.ROLLCALL_TEST_PATIENCE ?? 15);
 
-/** Starts a server and waits until it is ready. */
-export async function startServer() {
+/** Starts a server with these flags, or else with the configuration, and waits until it is ready. */
+export async function startServer(flags) {
   const binary = process.env.TEST_ROLLCALL_BIN;
   const module = process.env.TEST_ROLLCALL_MODULE;
   if (!binary || !module) throw new Error('TEST_ROLLCALL_BIN and TEST_ROLLCALL_MODULE are not set: run ./dev test');
@@ -25,8 +25,9 @@ export async function startServer() {
   await writeFile(file, JSON.stringify({ ...config, http_server: { address: '127.0.0.1', port } }));
   const env = { ...process.env, ROLLCALL_ENGINE_EMBEDDED_MODULE: module };
   const log = [];
+  const args = flags ? [...flags, '-p', String(port)] : ['-c', file];
   // The kernel kills the server should this process be killed.
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', binary, '-c', file], { env, cwd: dir });
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', binary, ...args], { env, cwd: dir });
   child.stdout.on('data', (data) => log.push(data));
   child.stderr.on('data', (data) => log.push(data));
   const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -39,6 +40,8 @@ export async function startServer() {
       const answer = await fetch(`${http}/api/${method}`, { method: 'POST', headers, body: JSON.stringify(params) });
       return (await answer.json()).result;
     },
+    /** What it has written so far. */
+    log: () => log.join(''),
     async stop() {
       child.kill('SIGTERM');
       await ended;

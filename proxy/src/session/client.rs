@@ -14,6 +14,9 @@ use crate::hub::{ClientHandle, Outbox, Subscriber};
 use crate::permission::Asker;
 use crate::store::{Entry, StoreError};
 
+/// Longest time to live of a connection, in seconds; whoever stays longer connects anew.
+pub(super) const LONGEST_TTL: i64 = 365 * 24 * 3600;
+
 /// Channels left at once when a client goes.
 const AT_ONCE: usize = 32;
 
@@ -94,9 +97,9 @@ impl Client {
     /// When the connection ends, grace included.
     pub(super) fn expiry(&self, now: Instant) -> Option<Instant> {
         let at = self.identity()?.expires_at?;
-        let left = at.saturating_sub(self.context.clock.now_unix());
-        let left = Duration::from_secs(u64::try_from(left).unwrap_or_default());
-        Some(now + left + self.context.config.client.expired_close_delay)
+        let left = at.saturating_sub(self.context.clock.now_unix()).clamp(0, LONGEST_TTL);
+        let left = Duration::from_secs(left.unsigned_abs());
+        now.checked_add(left + self.context.config.client.expired_close_delay)
     }
 
     pub(super) fn subscription(&self, channel: &str) -> Option<Subscription> {

@@ -10,10 +10,12 @@ mod deadlines;
 mod pending;
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -84,15 +86,20 @@ struct Conversation {
 /// Serves one client until it goes or is sent away, and then cleans up after it.
 pub async fn run(context: Arc<Context>, mut transport: impl Transport, stop: CancellationToken) {
     let client = Client::new(context);
-    let mut conversation = Conversation::new(client.clone());
-    let disconnect = conversation.converse(&mut transport, &stop).await;
-    match disconnect {
-        Some(disconnect) => transport.close(disconnect).await,
-        None => drop(transport),
-    }
-    // What the running command has begun in Redis must be known before it can be undone.
-    if let Some(running) = conversation.running.take() {
-        running.await;
+    let whole = async {
+        let mut conversation = Conversation::new(client.clone());
+        match conversation.converse(&mut transport, &stop).await {
+            Some(disconnect) => transport.close(disconnect).await,
+            None => drop(transport),
+        }
+        // What the running command has begun in Redis must be known before it can be undone.
+        if let Some(running) = conversation.running.take() {
+            running.await;
+        }
+    };
+    // A mistake of ours must not leave a ghost in the rosters.
+    if AssertUnwindSafe(whole).catch_unwind().await.is_err() {
+        tracing::error!(client = %client.id, "a session failed: this is a bug");
     }
     client.clean_up().await;
 }

@@ -9,12 +9,9 @@ use crate::channel_name;
 use crate::config;
 use crate::permission;
 use crate::protocol::{ClientError, Disconnect, Fields, write};
-use crate::session::client::{Client, Identity, Subscription};
+use crate::session::client::{Client, Identity, LONGEST_TTL, Subscription};
 use crate::store::StoreError;
 use crate::token::{ConnectionClaims, Outcome, SubscriptionOptions};
-
-/// Longest time to live that a reply announces, in seconds.
-const LONGEST_TTL: i64 = 365 * 24 * 3600;
 
 /// A server-side subscription to make.
 struct Grant {

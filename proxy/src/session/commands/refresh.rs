@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Done, Refusal};
 use crate::protocol::{ClientError, Disconnect, Fields, write};
-use crate::session::client::{Client, Identity};
+use crate::session::client::{Client, Identity, LONGEST_TTL};
 use crate::token::{ConnectionClaims, Outcome};
 
 pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> Done {
@@ -29,7 +29,7 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
     client.outbox.reply(write::reply(id, "refresh", |body| {
         if let Some(at) = claims.expire_at {
             body.flag("expires", true);
-            body.number("ttl", at.saturating_sub(now).unsigned_abs());
+            body.number("ttl", at.saturating_sub(now).clamp(1, LONGEST_TTL).unsigned_abs());
         }
     }));
     Ok(())
