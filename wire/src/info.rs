@@ -76,7 +76,7 @@ impl<'a> Info<'a> {
 
 /// Appends valid JSON with its line breaks made spaces: inside strings there are none, and outside
 /// they would end a line of the client protocol early.
-pub(crate) fn push_one_line(out: &mut Vec<u8>, json: &[u8]) {
+pub fn push_one_line(out: &mut Vec<u8>, json: &[u8]) {
     let start = out.len();
     out.extend_from_slice(json);
     for byte in &mut out[start..] {

@@ -99,5 +99,33 @@ impl Config {
         self.user_status.check(&self.engine, findings);
         self.websocket.check(findings);
         self.health.check(findings);
+        self.check_paths(findings);
+    }
+
+    /// Every endpoint has a plain path, and one of its own.
+    fn check_paths(&self, findings: &mut Findings) {
+        let paths = [
+            ("websocket.handler_prefix", self.websocket.handler_prefix.as_str()),
+            ("http_api.handler_prefix", &self.http_api.handler_prefix),
+            ("health.handler_prefix", &self.health.handler_prefix),
+            ("the path of readiness", "/ready"),
+        ];
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+        for (option, path) in paths {
+            findings.check(
+                path.bytes().all(plain),
+                &format!("{option}: expected a path of a-z, A-Z, 0-9 and \"/-_.~\", got {path:?}"),
+            );
+        }
+        let api = self.http_api.handler_prefix.trim_matches('/');
+        for (at, (option, path)) in paths.iter().enumerate() {
+            let path = path.trim_matches('/');
+            let taken = paths[..at].iter().find(|(_, other)| other.trim_matches('/') == path);
+            let below_api = path.strip_prefix(api).is_some_and(|rest| rest.starts_with('/'));
+            let taken = taken.map(|(other, _)| *other).or(below_api.then_some(paths[1].0));
+            if let Some(other) = taken {
+                findings.check(false, &format!("{option}: is that of {other} already"));
+            }
+        }
     }
 }

@@ -35,6 +35,9 @@ section! {
 
 const MOST_PARTITIONS: u32 = 65_536;
 
+/// The module takes no longer times.
+const LONGEST: Duration = Duration::from_secs(rollcall_wire::caps::SECONDS);
+
 // === impl UserStatus ===
 
 impl UserStatus {
@@ -45,8 +48,8 @@ impl UserStatus {
             &format!("user_status.partitions: expected 1 to {MOST_PARTITIONS}, got {partitions}"),
         );
         findings.check(
-            self.expire_interval >= Duration::from_secs(1),
-            "user_status.expire_interval: expected at least 1s",
+            (Duration::from_secs(1)..=LONGEST).contains(&self.expire_interval),
+            "user_status.expire_interval: expected 1s to 87600h",
         );
         let own = &self.redis.address;
         let engines = engine.redis.endpoint();

@@ -18,8 +18,8 @@ const HELD: usize = 16_384;
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) subscribers: HashMap<Arc<str>, Subscriber>,
-    /// Whether Redis sends us the channel's events.
-    pub(super) listening: bool,
+    /// The life of the events connection in which Redis was asked for the channel's events.
+    pub(super) listening: u64,
     /// Exists while somebody listens to joins and leaves.
     pub(super) mirror: Option<Mirror>,
     /// Since when nobody subscribes.
@@ -41,6 +41,8 @@ pub struct Subscriber {
     from: u64,
     /// Pushes that wait for the reply of the subscribe; `None` from then on.
     held: Option<Vec<(Option<u64>, Bytes)>>,
+    /// Told to subscribe anew before its reply was out: that must come first.
+    evicted: bool,
 }
 
 // === impl Channel ===
@@ -102,11 +104,18 @@ impl Channel {
 
 impl Subscriber {
     pub fn new(client: Arc<str>, outbox: Arc<Outbox>, wants_members: bool) -> Self {
-        Self { client, outbox, wants_members, from: 0, held: Some(Vec::new()) }
+        Self { client, outbox, wants_members, from: 0, held: Some(Vec::new()), evicted: false }
     }
 
-    /// The reply is out: what waited follows, and from now on pushes go straight through.
-    pub(super) fn commit(&mut self, reply: Option<Bytes>, from: u64) {
+    /// Notes that the subscription ends; whether the client can be told now.
+    pub(super) fn evict(&mut self) -> bool {
+        self.evicted = self.held.is_some();
+        !self.evicted
+    }
+
+    /// The reply is out: what waited follows, and from now on pushes go straight through. Whether
+    /// the client was evicted meanwhile.
+    pub(super) fn commit(&mut self, reply: Option<Bytes>, from: u64) -> bool {
         self.from = from;
         if let Some(reply) = reply {
             self.outbox.reply(reply);
@@ -116,6 +125,7 @@ impl Subscriber {
                 self.outbox.push(push);
             }
         }
+        self.evicted
     }
 
     fn member(&mut self, seq: u64, push: &Bytes) {
@@ -147,7 +157,7 @@ mod tests {
         subscriber.commit(Some(Bytes::from_static(b"reply")), 10);
         subscriber.member(9, &Bytes::from_static(b"late"));
         subscriber.member(11, &Bytes::from_static(b"next"));
-        let (messages, _) = outbox.take(16);
+        let (messages, _) = outbox.take(16, 1_000);
         assert_eq!(messages, ["reply", "publication", "own join", "next"]);
     }
 }

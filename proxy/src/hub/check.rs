@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::Hub;
-use super::mirror::{Mirror, Read};
-use crate::store::{Roster, StoreError};
+use super::mirror::{Known, Mirror, Read};
+use crate::store::{Roster, Stats, StoreError};
 
 /// How often every mirrored roster's sequence is compared.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -56,16 +56,12 @@ pub(super) async fn periodically(hub: Hub) {
         tokio::time::sleep(PERIOD).await;
         let names = hub.names(|state| state.mirror.is_some());
         for batch in names.chunks(BATCH) {
+            let before: Vec<u64> = batch.iter().map(|channel| hub.shown_seq(channel)).collect();
             let Ok(all) = hub.inner.store.stats_of(batch).await else { break };
             // Events on their way are no gap.
             tokio::time::sleep(ON_THEIR_WAY).await;
-            for (channel, stats) in batch.iter().zip(all) {
-                let behind = hub.channels(channel).get(channel).is_some_and(|state| {
-                    state.mirror.as_ref().is_some_and(|mirror| {
-                        mirror.seq() < stats.seq && !(stats.clients == 0 && mirror.is_empty())
-                    })
-                });
-                if behind {
+            for ((channel, stats), before) in batch.iter().zip(all).zip(before) {
+                if hub.is_behind(channel, &stats, before) {
                     hub.check_soon(channel);
                 }
             }
@@ -84,23 +80,26 @@ pub(super) async fn sweep(hub: Hub) {
     }
 }
 
-/// After a reconnect: subscribes to every channel again, one at a time on the wire, then checks it.
-pub(super) fn resubscribe(hub: &Hub) {
-    let hub = hub.clone();
-    tokio::spawn(async move {
-        let names = hub.names(|state| state.listening);
+/// After each reconnect: subscribes to every channel again, one at a time on the wire, then checks
+/// it. What was missed may be a loss that the keepalive has not noticed yet, so reads are distrusted.
+pub(super) async fn resubscribe(hub: Hub) {
+    loop {
+        hub.inner.renewed.notified().await;
+        let current = hub.inner.store.generation();
+        let names = hub.names(|state| state.listening != 0 && state.listening != current);
         stream::iter(names)
             .for_each_concurrent(AT_ONCE, |channel| {
                 let hub = &hub;
                 async move {
-                    // A failure makes the connection anew, and this starts again.
-                    if hub.inner.store.listen_again(&channel).await.is_ok() {
+                    // A failure makes the connection anew, and then this starts again.
+                    if hub.listen_again(&channel, current).await.is_ok() {
+                        hub.distrust(&channel);
                         hub.check_soon(&channel);
                     }
                 }
             })
             .await;
-    });
+    }
 }
 
 /// Checks every channel that has listeners of joins and leaves.
@@ -164,21 +163,68 @@ impl Hub {
             state.gate.clone()
         };
         let _gate = gate.lock().await;
-        let too_many = {
+        let known = {
             let mut channels = self.channels(channel);
             let Some(mirror) = channels.get_mut(channel).and_then(|state| state.mirror.as_mut())
             else {
                 return Ok(());
             };
-            mirror.begin_read();
-            mirror.is_too_many()
+            mirror.begin_check()
         };
-        if too_many {
-            self.unsubscribe_members(channel);
+        match known {
+            Known::Members => {
+                let read = self.read(channel).await;
+                self.finish(channel, read)
+            }
+            // Nobody knows what was missed: whoever listens begins anew.
+            Known::Gap => {
+                self.unsubscribe_members(channel);
+                Ok(())
+            }
+            Known::Sequence(before) => {
+                let stats = self.inner.store.stats(channel).await?;
+                tokio::time::sleep(ON_THEIR_WAY).await;
+                if self.is_behind(channel, &stats, before) {
+                    self.unsubscribe_members(channel);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Subscribes again in a new life of the events connection.
+    async fn listen_again(&self, channel: &str, current: u64) -> Result<(), StoreError> {
+        let Some(gate) = self.channels(channel).get(channel).map(|state| state.gate.clone()) else {
+            return Ok(());
+        };
+        let _gate = gate.lock().await;
+        let listening = self.channels(channel).get(channel).map(|state| state.listening);
+        if matches!(listening, None | Some(0)) || listening == Some(current) {
             return Ok(());
         }
-        let read = self.read(channel).await;
-        self.finish(channel, read)
+        let generation = self.inner.store.listen_again(channel).await?;
+        if let Some(state) = self.channels(channel).get_mut(channel) {
+            state.listening = generation;
+        }
+        Ok(())
+    }
+
+    /// The sequence up to which listeners have been shown a channel.
+    fn shown_seq(&self, channel: &str) -> u64 {
+        let channels = self.channels(channel);
+        let mirror = channels.get(channel).and_then(|state| state.mirror.as_ref());
+        mirror.map(Mirror::seq).unwrap_or_default()
+    }
+
+    /// Whether counts show more than the listeners, who had been shown `before` then, were shown
+    /// since; or less, after Redis has lost its sequences.
+    fn is_behind(&self, channel: &str, stats: &Stats, before: u64) -> bool {
+        let channels = self.channels(channel);
+        let Some(mirror) = channels.get(channel).and_then(|state| state.mirror.as_ref()) else {
+            return false;
+        };
+        let both_empty = stats.clients == 0 && mirror.is_empty();
+        !both_empty && (mirror.seq() < stats.seq || stats.seq < before)
     }
 
     /// Ends a check with what was read.
@@ -196,12 +242,12 @@ impl Hub {
                 let (absent, wait) = mirror.judge_read(vanished);
                 (mirror.end_read(seq, read, absent), wait, Ok(()))
             }
-            Err(error) => (mirror.abandon_read(), false, Err(error)),
+            Err(error) => (mirror.abandon_read(), None, Err(error)),
         };
         let gap = state.show(channel, effect) && result.is_ok();
         drop(channels);
-        if wait {
-            self.check_later(channel.clone());
+        if let Some(wait) = wait {
+            self.check_later(channel.clone(), wait);
         } else if gap {
             self.check_soon(channel);
         }
@@ -209,14 +255,14 @@ impl Hub {
     }
 
     /// After [`PATIENCE`] whoever is still gone has left.
-    fn check_later(&self, channel: Arc<str>) {
+    fn check_later(&self, channel: Arc<str>, wait: u32) {
         let hub = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(PATIENCE).await;
             if let Some(state) = hub.channels(&channel).get_mut(&channel)
                 && let Some(mirror) = &mut state.mirror
             {
-                mirror.end_patience();
+                mirror.end_patience(wait);
             }
             hub.check_soon(&channel);
         });
@@ -254,7 +300,7 @@ impl Hub {
             if !state.subscribers.is_empty() {
                 return;
             }
-            state.listening = false;
+            state.listening = 0;
         }
         if let Err(error) = self.inner.store.unlisten(channel).await {
             tracing::debug!(%channel, %error, "a channel nobody listens to is still sent");

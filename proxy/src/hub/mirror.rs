@@ -51,6 +51,21 @@ pub(super) struct Mirror {
     /// Events that arrived since a read was sent off.
     reading: Option<Vec<Event>>,
     patience: Patience,
+    /// Counts the waits, so that the end of one is not taken for the end of the next.
+    waits: u32,
+    /// Something was missed since the last read.
+    gap: bool,
+}
+
+/// What a check can go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The members: events wait for a read from now on.
+    Members,
+    /// Only the sequence.
+    Sequence(u64),
+    /// Only that something was missed.
+    Gap,
 }
 
 /// Whether a read that lacks members is believed.
@@ -124,6 +139,8 @@ impl Mirror {
             members: Members::Known(HashMap::new()),
             reading: Some(Vec::new()),
             patience: Patience::None,
+            waits: 0,
+            gap: false,
         }
     }
 
@@ -134,10 +151,6 @@ impl Mirror {
     /// Whether nobody is shown; rosters too big to know are not empty.
     pub(super) fn is_empty(&self) -> bool {
         matches!(&self.members, Members::Known(known) if known.is_empty())
-    }
-
-    pub(super) fn is_too_many(&self) -> bool {
-        matches!(self.members, Members::TooMany)
     }
 
     /// Applies an event; while a read is under way it waits for the read's end.
@@ -171,14 +184,12 @@ impl Mirror {
 
     /// Redis may have lost data: whoever a read lacks is given time to be put back.
     pub(super) fn distrust(&mut self) {
-        if self.patience != Patience::Waiting {
-            self.patience = Patience::Due;
-        }
+        self.patience = Patience::Due;
     }
 
-    /// What the coming [`Self::end_read`] does with leaves, and whether a wait begins with it. A
-    /// roster that `vanished` under a mirror that shows somebody is such a loss as well.
-    pub(super) fn judge_read(&mut self, vanished: bool) -> (Absent, bool) {
+    /// What the coming [`Self::end_read`] does with leaves, and the number of the wait that begins
+    /// with it. A roster that `vanished` under a mirror that shows somebody is a loss as well.
+    pub(super) fn judge_read(&mut self, vanished: bool) -> (Absent, Option<u32>) {
         let before = self.patience;
         self.patience = match before {
             Patience::Due => Patience::Waiting,
@@ -187,19 +198,32 @@ impl Mirror {
             other => other,
         };
         match self.patience {
-            Patience::Waiting => (Absent::Wait, before != Patience::Waiting),
-            _ => (Absent::Leave, false),
+            Patience::Waiting if before == Patience::Waiting => (Absent::Wait, None),
+            Patience::Waiting => {
+                self.waits = self.waits.wrapping_add(1);
+                (Absent::Wait, Some(self.waits))
+            }
+            _ => (Absent::Leave, None),
         }
     }
 
-    /// The wait is over: the next read is believed.
-    pub(super) fn end_patience(&mut self) {
-        self.patience = Patience::Over;
+    /// A wait is over: unless another has begun, the next read is believed.
+    pub(super) fn end_patience(&mut self, wait: u32) {
+        if self.patience == Patience::Waiting && self.waits == wait {
+            self.patience = Patience::Over;
+        }
     }
 
-    /// Events from now on wait until [`Self::end_read`].
-    pub(super) fn begin_read(&mut self) {
-        self.reading.get_or_insert_default();
+    /// Begins a check; where members are known, events wait until [`Self::end_read`].
+    pub(super) fn begin_check(&mut self) -> Known {
+        match self.members {
+            Members::Known(_) => {
+                self.reading.get_or_insert_default();
+                Known::Members
+            }
+            Members::TooMany if self.gap => Known::Gap,
+            Members::TooMany => Known::Sequence(self.seq),
+        }
     }
 
     /// The read failed: what waited is applied to what was known, and a gap is reported.
@@ -221,6 +245,7 @@ impl Mirror {
             Read::TooMany => self.members = Members::TooMany,
         }
         self.seq = seq;
+        self.gap = effect.gap;
         for event in kept {
             self.apply(event, &mut effect);
         }
@@ -276,6 +301,7 @@ impl Mirror {
             Members::Known(known) => known,
             Members::TooMany => {
                 effect.gap |= !whole;
+                self.gap |= !whole;
                 self.seq = event.seq;
                 match event.kind {
                     Kind::Join if !event.back => {

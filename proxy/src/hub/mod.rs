@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use rollcall_wire::publication::{Message, Published};
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::protocol::codes::Unsubscribe;
@@ -57,6 +57,17 @@ struct Inner {
     mirror_limit: u64,
     checks: mpsc::Sender<Arc<str>>,
     nodes: Nodes,
+    /// The events connection is new.
+    renewed: Notify,
+}
+
+/// A client whose subscribe is about to be answered.
+#[derive(Debug)]
+pub struct Subscribing<'a> {
+    pub client: &'a Arc<str>,
+    pub outbox: &'a Outbox,
+    /// `None` when another reply has said it already.
+    pub reply: Option<Bytes>,
 }
 
 // === impl Hub ===
@@ -79,12 +90,14 @@ impl Hub {
                 mirror_limit,
                 checks,
                 nodes: Nodes::new(own),
+                renewed: Notify::new(),
             }),
         };
         tokio::spawn(pump(hub.clone(), events));
         tokio::spawn(check::run(hub.clone(), waiting));
         tokio::spawn(check::periodically(hub.clone()));
         tokio::spawn(check::sweep(hub.clone()));
+        tokio::spawn(check::resubscribe(hub.clone()));
         tokio::spawn(nodes::announce(hub.clone()));
         hub
     }
@@ -128,11 +141,25 @@ impl Hub {
     }
 
     /// Sends the reply of a subscribe and then what has waited: joins and leaves from `seq` on.
-    pub fn commit(&self, channel: &str, client: &str, reply: Option<Bytes>, seq: u64) {
-        let mut channels = self.channels(channel);
-        if let Some(subscriber) = channels.get_mut(channel).and_then(|state| state.get_mut(client))
-        {
-            subscriber.commit(reply, seq);
+    pub fn commit(&self, channel: &str, subscribing: Subscribing<'_>, seq: u64) {
+        let Subscribing { client, outbox, reply } = subscribing;
+        let evicted = {
+            let mut channels = self.channels(channel);
+            if let Some(subscriber) =
+                channels.get_mut(channel).and_then(|state| state.get_mut(client))
+            {
+                subscriber.commit(reply, seq)
+            } else {
+                // A command is answered, whatever became of the subscription.
+                if let Some(reply) = reply {
+                    outbox.reply(reply);
+                }
+                false
+            }
+        };
+        if evicted {
+            self.inner.registry.unsubscribed(client, channel);
+            outbox.push(write::push_unsubscribe(channel, Unsubscribe::INSUFFICIENT_STATE));
         }
     }
 
@@ -146,11 +173,12 @@ impl Hub {
     /// Makes sure that events arrive and, for listeners of joins and leaves, that there is a mirror.
     /// The channel's gate is held.
     async fn open(&self, channel: &Arc<str>, wants_members: bool) -> Result<(), StoreError> {
-        let listening = self.channels(channel).get(channel).is_some_and(|state| state.listening);
-        if !listening {
-            self.inner.store.listen(channel).await?;
+        let current = self.inner.store.generation();
+        let listening = self.channels(channel).get(channel).map(|state| state.listening);
+        if listening != Some(current) {
+            let generation = self.inner.store.listen(channel).await?;
             if let Some(state) = self.channels(channel).get_mut(channel) {
-                state.listening = true;
+                state.listening = generation;
             }
         }
         if wants_members {
@@ -189,8 +217,10 @@ impl Hub {
         let mut clients = Vec::new();
         if let Some(state) = self.channels(channel).get_mut(channel) {
             state.mirror = None;
-            for subscriber in state.subscribers.values().filter(|one| one.wants_members) {
-                clients.push((subscriber.client.clone(), subscriber.outbox.clone()));
+            for subscriber in state.subscribers.values_mut().filter(|one| one.wants_members) {
+                if subscriber.evict() {
+                    clients.push((subscriber.client.clone(), subscriber.outbox.clone()));
+                }
             }
         }
         for (client, outbox) in clients {
@@ -244,7 +274,7 @@ async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
             StoreEvent::Control(payload) => hub.inner.nodes.on_message(&payload, Instant::now()),
             StoreEvent::Reconnected => {
                 hub.inner.nodes.deaf();
-                check::resubscribe(&hub);
+                hub.inner.renewed.notify_one();
             }
             StoreEvent::Missed => check::all(&hub),
             StoreEvent::NewEpoch => check::new_epoch(&hub),
@@ -263,7 +293,8 @@ fn publication(channel: &str, published: &Published<'_>) -> Bytes {
         ];
         for (name, value) in members {
             if let Some(value) = value {
-                body.raw(name, RawValue::get(value).as_bytes());
+                // Other programs may publish here as well, and break their lines.
+                body.raw_line(name, RawValue::get(value).as_bytes());
             }
         }
     })

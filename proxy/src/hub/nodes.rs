@@ -1,7 +1,7 @@
 //! The servers on one Redis: each says every few seconds that it is there.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ pub struct Identity {
 pub(super) struct Nodes {
     own: Identity,
     others: Mutex<BTreeMap<String, (Node, Instant)>>,
-    /// Whether control messages arrive; a new connection begins without.
-    listening: AtomicBool,
+    /// The life of the events connection in which control messages were asked for.
+    listening: AtomicU64,
     /// Somebody new is there and shall not wait to hear of us.
     hurry: tokio::sync::Notify,
 }
@@ -41,13 +41,12 @@ pub(super) struct Nodes {
 
 impl Nodes {
     pub(super) fn new(own: Identity) -> Self {
-        let (listening, hurry) = (AtomicBool::new(false), tokio::sync::Notify::new());
+        let (listening, hurry) = (AtomicU64::new(0), tokio::sync::Notify::new());
         Self { own, others: Mutex::default(), listening, hurry }
     }
 
     /// The connection is new: control messages must be asked for again.
     pub(super) fn deaf(&self) {
-        self.listening.store(false, Ordering::Release);
         self.hurry.notify_one();
     }
 
@@ -118,13 +117,16 @@ impl Hub {
 pub(super) async fn announce(hub: Hub) {
     let (nodes, store) = (&hub.inner.nodes, &hub.inner.store);
     loop {
-        if !nodes.listening.load(Ordering::Acquire) && store.listen_control().await.is_ok() {
-            nodes.listening.store(true, Ordering::Release);
+        let listening = || nodes.listening.load(Ordering::Acquire) == store.generation();
+        if !listening()
+            && let Ok(generation) = store.listen_control().await
+        {
+            nodes.listening.store(generation, Ordering::Release);
         }
         if let Err(error) = store.tell_all(&Control::Node(hub.own_node())).await {
             tracing::trace!(%error, "the other servers do not hear of this one");
         }
-        let pause = if nodes.listening.load(Ordering::Acquire) { ANNOUNCE } else { ANNOUNCE / 10 };
+        let pause = if listening() { ANNOUNCE } else { ANNOUNCE / 10 };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = nodes.hurry.notified() => {}

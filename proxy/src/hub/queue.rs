@@ -66,15 +66,25 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Up to `most` messages, oldest first, and why the connection ends once there are none.
-    pub fn take(&self, most: usize) -> (Vec<Bytes>, Option<Disconnect>) {
+    /// Up to `most` messages of together `bytes` or a single larger one, oldest first, and why the
+    /// connection ends after them. When more waits, [`Self::wait`] returns at once.
+    pub fn take(&self, most: usize, bytes: usize) -> (Vec<Bytes>, Option<Disconnect>) {
         let mut queue = self.lock();
-        let count = queue.messages.len().min(most);
+        let mut room = bytes;
+        let fits = |message: &&Bytes| {
+            let fits = message.len() <= room;
+            room = room.saturating_sub(message.len());
+            fits
+        };
+        let count = queue.messages.iter().take(most).take_while(fits).count();
+        let count = count.max(1).min(queue.messages.len());
         let taken: Vec<Bytes> = queue.messages.drain(..count).collect();
         queue.bytes -= taken.iter().map(Bytes::len).sum::<usize>();
         if queue.messages.is_empty() {
             // An idle client owns no buffer.
             queue.messages = VecDeque::new();
+        } else {
+            self.wake.notify_one();
         }
         let closed = queue.closed.filter(|_| queue.messages.is_empty());
         (taken, closed)
@@ -114,7 +124,7 @@ mod tests {
         outbox.push(Bytes::from_static(b"12345678"));
         outbox.push(Bytes::from_static(b"12345678"));
         outbox.push(Bytes::from_static(b"late"));
-        assert_eq!(outbox.take(16), (vec![], Some(Disconnect::SLOW)));
+        assert_eq!(outbox.take(16, 1_000), (vec![], Some(Disconnect::SLOW)));
     }
 
     #[test]
@@ -125,8 +135,18 @@ mod tests {
         }
         outbox.close(Disconnect::SHUTDOWN);
         outbox.close(Disconnect::SLOW);
-        assert_eq!(outbox.take(2), (vec![Bytes::from("a"), Bytes::from("b")], None));
-        assert_eq!(outbox.take(2), (vec![Bytes::from("c")], Some(Disconnect::SHUTDOWN)));
+        assert_eq!(outbox.take(2, 1_000), (vec![Bytes::from("a"), Bytes::from("b")], None));
+        assert_eq!(outbox.take(2, 1_000), (vec![Bytes::from("c")], Some(Disconnect::SHUTDOWN)));
+    }
+
+    #[test]
+    fn frames_are_bounded_by_bytes_but_for_a_single_message() {
+        let outbox = Outbox::new(100);
+        for message in ["1234", "12345", "1", "123456789"] {
+            outbox.push(Bytes::from(message));
+        }
+        let sizes = || outbox.take(16, 6).0.iter().map(Bytes::len).collect::<Vec<_>>();
+        assert_eq!([sizes(), sizes(), sizes(), sizes()], [vec![4], vec![5, 1], vec![9], vec![]]);
     }
 
     #[test]
@@ -135,7 +155,7 @@ mod tests {
         outbox.reply(Bytes::from_static(b"1234567890"));
         assert!(!outbox.has_room());
         outbox.reply(Bytes::from_static(b"1234567890"));
-        assert_eq!(outbox.take(16).0.len(), 2);
+        assert_eq!(outbox.take(16, 1_000).0.len(), 2);
         assert!(outbox.has_room());
     }
 }

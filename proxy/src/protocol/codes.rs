@@ -96,4 +96,6 @@ impl Disconnect {
 impl Unsubscribe {
     /// The listener missed something that cannot be read again: SDKs subscribe anew.
     pub const INSUFFICIENT_STATE: Self = Self { code: 2500, reason: "insufficient state" };
+    /// The subscription's token is over: SDKs subscribe anew, with a new token.
+    pub const EXPIRED: Self = Self { code: 2501, reason: "subscription expired" };
 }

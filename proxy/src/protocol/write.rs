@@ -85,6 +85,11 @@ impl Object<'_> {
         self.name(name).extend_from_slice(json);
     }
 
+    /// A ready JSON value, with its line breaks made spaces.
+    pub fn raw_line(&mut self, name: &str, json: &[u8]) {
+        rollcall_wire::info::push_one_line(self.name(name), json);
+    }
+
     pub fn object(&mut self, name: &str, body: impl FnOnce(&mut Object<'_>)) {
         object(self.name(name), body);
     }

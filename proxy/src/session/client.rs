@@ -10,8 +10,10 @@ use rollcall_wire::{Info, Member};
 use tokio::time::Instant;
 
 use super::Context;
-use crate::hub::{ClientHandle, Outbox, Subscriber};
+use crate::hub::{ClientHandle, Outbox, Subscriber, Subscribing};
 use crate::permission::Asker;
+use crate::protocol::codes::Unsubscribe;
+use crate::protocol::write;
 use crate::store::{Entry, StoreError};
 
 /// Longest time to live of a connection, in seconds; whoever stays longer connects anew.
@@ -60,6 +62,8 @@ pub(super) struct Subscription {
     pub(super) announce: bool,
     /// Whether it is shown joins and leaves.
     pub(super) wants_members: bool,
+    /// When it ends, in Unix seconds; `None` for with the connection.
+    pub(super) expires_at: Option<i64>,
 }
 
 // === impl Client ===
@@ -102,6 +106,28 @@ impl Client {
         now.checked_add(left + self.context.config.client.expired_close_delay)
     }
 
+    /// When the next subscription ends.
+    pub(super) fn next_subscription_end(&self, now: Instant) -> Option<Instant> {
+        let state = self.state();
+        let at = state.subscriptions.values().filter_map(|one| one.expires_at).min()?;
+        let left = at.saturating_sub(self.context.clock.now_unix()).clamp(0, LONGEST_TTL);
+        now.checked_add(Duration::from_secs(left.unsigned_abs()))
+    }
+
+    /// Ends the subscriptions whose time is over; SDKs subscribe again with a new token.
+    pub(super) fn end_subscriptions(&self) {
+        let now = self.context.clock.now_unix();
+        let mut state = self.state();
+        let State { subscriptions, detached, .. } = &mut *state;
+        for (channel, subscription) in subscriptions {
+            // Once: it stays in the list until it is its turn to be left.
+            if subscription.expires_at.take_if(|at| *at <= now).is_some() {
+                self.outbox.push(write::push_unsubscribe(channel, Unsubscribe::EXPIRED));
+                detached.push(channel.clone());
+            }
+        }
+    }
+
     pub(super) fn subscription(&self, channel: &str) -> Option<Subscription> {
         self.state().subscriptions.get(channel).cloned()
     }
@@ -125,8 +151,14 @@ impl Client {
         let (id, outbox) = (self.id.clone(), self.outbox.clone());
         let subscriber = Subscriber::new(id, outbox, subscription.wants_members);
         self.context.hub.join(channel, subscriber).await?;
-        let joined =
-            if subscription.in_roster { self.join(channel, &subscription).await } else { Ok(0) };
+        let identity = self.identity().filter(|_| subscription.in_roster);
+        let joined = match identity {
+            Some(identity) => {
+                let entry = self.entry(&identity, &subscription);
+                self.context.store.join(channel, entry).await
+            }
+            None => Ok(0),
+        };
         match &joined {
             Ok(_) => {
                 self.state().subscriptions.insert(channel.clone(), subscription);
@@ -136,21 +168,32 @@ impl Client {
         joined
     }
 
-    /// Puts the client into the roster, or its new infos.
-    pub(super) async fn join(
-        &self,
-        channel: &Arc<str>,
-        subscription: &Subscription,
-    ) -> Result<u64, StoreError> {
-        let identity = self.identity();
-        let entry = Entry {
+    /// Shows new infos of the client in every roster; nobody is told of a join.
+    pub(super) async fn show_anew(&self, identity: &Identity) -> Result<(), StoreError> {
+        for (channel, subscription) in self.subscriptions() {
+            if subscription.in_roster {
+                let entry = self.entry(identity, &subscription);
+                self.context.store.update(&channel, entry).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The client as rosters have it.
+    fn entry(&self, identity: &Identity, subscription: &Subscription) -> Entry {
+        Entry {
             client: self.id.clone(),
-            user: identity.as_ref().map_or_else(|| "".into(), |one| one.user.clone()),
-            conn_info: identity.map(|one| one.conn_info.clone()).unwrap_or_default(),
+            user: identity.user.clone(),
+            conn_info: identity.conn_info.clone(),
             chan_info: subscription.chan_info.clone(),
             announce: subscription.announce,
-        };
-        self.context.store.join(channel, entry).await
+        }
+    }
+
+    /// Answers a subscribe, and lets the pushes of the channel through.
+    pub(super) fn commit(&self, channel: &str, reply: Option<Bytes>, seq: u64) {
+        let subscribing = Subscribing { client: &self.id, outbox: &self.outbox, reply };
+        self.context.hub.commit(channel, subscribing, seq);
     }
 
     /// Unsubscribes from a channel; whether the client was subscribed.

@@ -24,6 +24,8 @@ pub struct Pace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     Ping,
+    /// A subscription is over.
+    Subscription,
     Close(Disconnect),
 }
 
@@ -35,22 +37,23 @@ pub(super) struct Deadlines {
     ping: Option<Instant>,
     pong: Option<Instant>,
     expiry: Option<Instant>,
+    subscription: Option<Instant>,
 }
 
 // === impl Deadlines ===
 
 impl Deadlines {
     pub(super) fn new(pace: Pace, now: Instant) -> Self {
-        let stale = Some(now + pace.stale_close_delay);
-        Self { pace, stale, ping: None, pong: None, expiry: None }
+        let stale = now.checked_add(pace.stale_close_delay);
+        Self { pace, stale, ping: None, pong: None, expiry: None, subscription: None }
     }
 
     /// The client has connected. `spread` from 0 to 1 keeps the pings of many clients apart.
     pub(super) fn connected(&mut self, now: Instant, spread: f64) {
         self.stale = None;
         if !self.pace.ping_interval.is_zero() {
-            self.ping =
-                Some(now + self.pace.ping_interval.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0));
+            let first = self.pace.ping_interval.mul_f64(0.5 + spread.clamp(0.0, 1.0) / 2.0);
+            self.ping = now.checked_add(first);
         }
     }
 
@@ -64,6 +67,11 @@ impl Deadlines {
         self.expiry = at;
     }
 
+    /// When the next subscription ends.
+    pub(super) fn subscription_ends(&mut self, at: Option<Instant>) {
+        self.subscription = at;
+    }
+
     /// Takes a pong; false when none was expected.
     pub(super) fn pong(&mut self) -> bool {
         self.pong.take().is_some()
@@ -72,13 +80,14 @@ impl Deadlines {
     /// The pong may be in a socket that is not read right now.
     pub(super) fn excuse_pong(&mut self, now: Instant) {
         if self.pong.is_some() {
-            self.pong = Some(now + self.pace.pong_timeout);
+            self.pong = now.checked_add(self.pace.pong_timeout);
         }
     }
 
     /// The earliest moment.
     pub(super) fn next(&self) -> Option<Instant> {
-        [self.stale, self.ping, self.pong, self.expiry].into_iter().flatten().min()
+        let all = [self.stale, self.ping, self.pong, self.expiry, self.subscription];
+        all.into_iter().flatten().min()
     }
 
     /// What is due by `now`; called until there is nothing.
@@ -93,10 +102,18 @@ impl Deadlines {
         if passed(self.expiry) {
             return Some(Due::Close(Disconnect::EXPIRED));
         }
+        if passed(self.subscription) {
+            self.subscription = None;
+            return Some(Due::Subscription);
+        }
         if passed(self.ping) {
-            self.ping = Some(now + self.pace.ping_interval);
+            self.ping = now.checked_add(self.pace.ping_interval);
+            if self.pong.is_some() {
+                // One at a time: two pongs for two pings would look like one too many.
+                return None;
+            }
             if !self.pace.pong_timeout.is_zero() {
-                self.pong = Some(now + self.pace.pong_timeout);
+                self.pong = now.checked_add(self.pace.pong_timeout);
             }
             return Some(Due::Ping);
         }
@@ -139,6 +156,18 @@ mod tests {
         assert!(!deadlines.pong());
         assert_eq!(deadlines.due(after(start, 38)), Some(Due::Ping));
         assert_eq!(deadlines.due(after(start, 46)), Some(Due::Close(Disconnect::NO_PONG)));
+    }
+
+    #[test]
+    fn no_second_ping_goes_out_before_the_pong_of_the_first() {
+        let start = Instant::now();
+        let mut deadlines = Deadlines::new(PACE, start);
+        deadlines.connected(start, 0.0);
+        assert_eq!(deadlines.due(after(start, 13)), Some(Due::Ping));
+        deadlines.excuse_pong(after(start, 37));
+        assert_eq!(deadlines.due(after(start, 39)), None);
+        assert!(deadlines.pong());
+        assert_eq!(deadlines.due(after(start, 65)), Some(Due::Ping));
     }
 
     #[test]

@@ -36,6 +36,8 @@ use pending::Pending;
 
 /// Messages that share a frame.
 const MESSAGES_PER_FRAME: usize = 16;
+/// Bytes that share a frame; a single larger message has one of its own.
+const BYTES_PER_FRAME: usize = 64 * 1024;
 
 /// What every session works with.
 #[derive(Debug)]
@@ -59,8 +61,8 @@ pub trait Transport: Send {
     /// Writes messages as one frame; false when the client is gone or reads too slowly.
     fn send(&mut self, messages: Vec<Bytes>) -> impl Future<Output = bool> + Send;
 
-    /// Says why and ends.
-    fn close(self, disconnect: Disconnect) -> impl Future<Output = ()> + Send;
+    /// Ends; says why, unless the client is gone.
+    fn close(self, disconnect: Option<Disconnect>) -> impl Future<Output = ()> + Send;
 }
 
 /// What a command leaves behind.
@@ -88,20 +90,23 @@ pub async fn run(context: Arc<Context>, mut transport: impl Transport, stop: Can
     let client = Client::new(context);
     let whole = async {
         let mut conversation = Conversation::new(client.clone());
-        match conversation.converse(&mut transport, &stop).await {
-            Some(disconnect) => transport.close(disconnect).await,
-            None => drop(transport),
-        }
-        // What the running command has begun in Redis must be known before it can be undone.
-        if let Some(running) = conversation.running.take() {
-            running.await;
-        }
+        let disconnect = conversation.converse(&mut transport, &stop).await;
+        (disconnect, conversation.running.take())
     };
     // A mistake of ours must not leave a ghost in the rosters.
-    if AssertUnwindSafe(whole).catch_unwind().await.is_err() {
+    let (disconnect, running) = AssertUnwindSafe(whole).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(client = %client.id, "a session failed: this is a bug");
-    }
-    client.clean_up().await;
+        (None, None)
+    });
+    let tidy = async {
+        // What the running command has begun in Redis must be known before it can be undone.
+        if let Some(running) = running {
+            running.await;
+        }
+        client.clean_up().await;
+    };
+    // Nothing more is written but the close; the others need not wait for its answer.
+    tokio::join!(transport.close(disconnect), tidy);
 }
 
 // === impl Conversation ===
@@ -143,17 +148,13 @@ impl Conversation {
                 }
                 () = stop.cancelled() => client.outbox.close(Disconnect::SHUTDOWN),
             }
-            loop {
-                let (messages, closed) = client.outbox.take(MESSAGES_PER_FRAME);
-                if messages.is_empty() {
-                    if closed.is_some() {
-                        return closed;
-                    }
-                    break;
-                }
-                if !transport.send(messages).await {
-                    return None;
-                }
+            // One frame a turn: a busy channel must not keep the session from all else.
+            let (messages, closed) = client.outbox.take(MESSAGES_PER_FRAME, BYTES_PER_FRAME);
+            if !messages.is_empty() && !transport.send(messages).await {
+                return None;
+            }
+            if closed.is_some() {
+                return closed;
             }
         }
     }
@@ -198,6 +199,7 @@ impl Conversation {
                     self.deadlines.connected(now, spread());
                 }
                 self.deadlines.expires(self.client.expiry(now));
+                self.deadlines.subscription_ends(self.client.next_subscription_end(now));
             }
             Outcome::Unusable => {
                 self.unusable = true;
@@ -214,6 +216,10 @@ impl Conversation {
         while let Some(due) = self.deadlines.due(now) {
             match due {
                 Due::Ping => self.client.outbox.push(write::PING),
+                Due::Subscription => {
+                    self.client.end_subscriptions();
+                    self.deadlines.subscription_ends(self.client.next_subscription_end(now));
+                }
                 Due::Close(disconnect) => {
                     self.client.outbox.close(disconnect);
                     return;

@@ -11,7 +11,7 @@ use super::reply::StoreError;
 
 impl Store {
     /// Starts to receive control messages, as [`super::StoreEvent::Control`].
-    pub async fn listen_control(&self) -> Result<(), StoreError> {
+    pub async fn listen_control(&self) -> Result<u64, StoreError> {
         self.up()?;
         self.subscribe(self.inner.names.control()).await
     }

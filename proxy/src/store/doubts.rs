@@ -1,10 +1,11 @@
 //! Clients whose removal, or failed join, Redis has not answered: removed until it does.
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use rollcall_wire::words;
 
 use super::Store;
@@ -12,6 +13,8 @@ use super::reply::StoreError;
 
 /// How often unanswered removals are tried again.
 const RETRY: Duration = Duration::from_millis(500);
+/// Removals under way at once.
+const AT_ONCE: usize = 64;
 /// More than this is left to the lease: the counts differ, and everything is put back anew.
 const MOST: usize = 100_000;
 
@@ -19,48 +22,67 @@ type Doubt = (Arc<str>, Arc<str>);
 
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    clients: Mutex<HashSet<Doubt>>,
-    /// The set's size, so that the usual case takes no lock.
-    count: AtomicUsize,
-    /// Held while a removal is under way: who wants to join again waits for it.
-    removing: tokio::sync::Mutex<()>,
+    /// Each with a number of its own: a removal settles the doubt it was sent for, not a later one.
+    clients: Mutex<HashMap<Doubt, u64>>,
 }
 
 // === impl Doubts ===
 
 impl Doubts {
     pub(super) fn add(&self, channel: &Arc<str>, client: &Arc<str>) {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let mut clients = self.clients();
         if clients.len() < MOST {
-            clients.insert((channel.clone(), client.clone()));
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            clients.insert((channel.clone(), client.clone()), number);
         }
-        self.count.store(clients.len(), Ordering::Release);
     }
 
-    fn remove(&self, doubt: &Doubt) {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.remove(doubt);
-        self.count.store(clients.len(), Ordering::Release);
+    fn number(&self, doubt: &Doubt) -> Option<u64> {
+        self.clients().get(doubt).copied()
     }
 
-    fn list(&self) -> Vec<Doubt> {
-        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.iter().cloned().collect()
+    fn settle(&self, doubt: &Doubt, number: Option<u64>) {
+        let mut clients = self.clients();
+        if clients.get(doubt).copied() == number {
+            clients.remove(doubt);
+        }
     }
 
-    fn contains(&self, doubt: &Doubt) -> bool {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).contains(doubt)
+    fn clients(&self) -> MutexGuard<'_, HashMap<Doubt, u64>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 // === impl Store ===
 
 impl Store {
-    /// A client that joins again is no longer in doubt; a removal under way is waited for.
-    pub(super) async fn doubts_settled(&self, channel: &Arc<str>, client: &Arc<str>) {
-        if self.inner.doubts.count.load(Ordering::Acquire) > 0 {
-            let _removing = self.inner.doubts.removing.lock().await;
-            self.inner.doubts.remove(&(channel.clone(), client.clone()));
+    /// A client that joins again shall begin from nothing: what is in doubt is removed first.
+    pub(super) async fn settle(
+        &self,
+        channel: &Arc<str>,
+        client: &Arc<str>,
+    ) -> Result<(), StoreError> {
+        let doubt = (channel.clone(), client.clone());
+        if self.inner.doubts.number(&doubt).is_some() { self.resolve(&doubt).await } else { Ok(()) }
+    }
+
+    /// Removes a client that is in doubt, unless it is not any more: decided in the moment in which
+    /// the command takes its place in the order of commands.
+    async fn resolve(&self, doubt: &Doubt) -> Result<(), StoreError> {
+        let (channel, client) = doubt;
+        let mut number = None;
+        let removed = self.issue(|_| {
+            number = self.inner.doubts.number(doubt);
+            number.map(|_| (words::PRESENCE_REM, self.rem(channel, client)))
+        });
+        match removed.await {
+            Some(Err(error @ (StoreError::Away(_) | StoreError::Unexpected(_)))) => Err(error),
+            Some(_) => {
+                self.inner.doubts.settle(doubt, number);
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 }
@@ -72,17 +94,16 @@ pub(super) async fn resolve(store: Store) {
         if store.up().is_err() {
             continue;
         }
-        for doubt in store.inner.doubts.list() {
-            let _removing = store.inner.doubts.removing.lock().await;
-            if !store.inner.doubts.contains(&doubt) {
-                continue;
-            }
-            let (channel, client) = &doubt;
-            match store.call(words::PRESENCE_REM, store.rem(channel, client)).await {
-                Ok(_) | Err(StoreError::Refused(_)) => store.inner.doubts.remove(&doubt),
-                // Away again: the rest can wait as well.
-                Err(_) => break,
-            }
-        }
+        let doubts: Vec<Doubt> = store.inner.doubts.clients().keys().cloned().collect();
+        stream::iter(doubts)
+            .for_each_concurrent(AT_ONCE, |doubt| {
+                let store = &store;
+                async move {
+                    if let Err(error) = store.resolve(&doubt).await {
+                        tracing::debug!(%error, "a removal is tried again");
+                    }
+                }
+            })
+            .await;
     }
 }

@@ -1,5 +1,7 @@
 //! Listening: sharded subscriptions on the events connection, and what arrives there.
 
+use std::sync::atomic::Ordering;
+
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::types::Value;
 use tokio::sync::broadcast::error::RecvError;
@@ -30,41 +32,51 @@ pub enum StoreEvent {
 // === impl Store ===
 
 impl Store {
-    /// Starts listening to a channel.
-    pub async fn listen(&self, channel: &str) -> Result<(), StoreError> {
+    /// Starts listening to a channel; the life of the connection for which that holds.
+    pub async fn listen(&self, channel: &str) -> Result<u64, StoreError> {
         self.up()?;
         self.listen_again(channel).await
     }
 
     /// The same after a reconnect, when the rest of Redis may not be ready yet.
-    pub async fn listen_again(&self, channel: &str) -> Result<(), StoreError> {
+    pub async fn listen_again(&self, channel: &str) -> Result<u64, StoreError> {
         self.subscribe(self.inner.names.roster(channel)).await
     }
 
+    /// The life of the events connection: what was subscribed in another one is not subscribed.
+    pub fn generation(&self) -> u64 {
+        self.inner.generation.load(Ordering::Acquire)
+    }
+
     /// Subscribes to one sharded channel.
-    pub(super) async fn subscribe(&self, channel: String) -> Result<(), StoreError> {
+    pub(super) async fn subscribe(&self, channel: String) -> Result<u64, StoreError> {
+        let generation = self.generation();
         let result = self.inner.links.events.ssubscribe(channel).await;
-        self.trust_or_reconnect(result).await
+        self.trust_or_reconnect(generation, result).map(|()| generation)
     }
 
     /// Stops listening to a channel.
     pub async fn unlisten(&self, channel: &str) -> Result<(), StoreError> {
+        let generation = self.generation();
         let events = &self.inner.links.events;
         let result = events.sunsubscribe(self.inner.names.roster(channel)).await;
-        self.trust_or_reconnect(result).await
+        self.trust_or_reconnect(generation, result)
     }
 
-    /// After any error on the events connection its state is unknown: a new one is made.
-    async fn trust_or_reconnect(
+    /// After any error on the events connection its state is unknown: a new one is made, once for
+    /// each life of the connection, however many calls failed on it.
+    fn trust_or_reconnect(
         &self,
+        generation: u64,
         result: Result<(), fred::error::Error>,
     ) -> Result<(), StoreError> {
         let Err(error) = result else { return Ok(()) };
-        if self.inner.links.events.is_connected() {
+        let events = &self.inner.links.events;
+        let current = generation == self.generation() && events.is_connected();
+        if current && self.inner.given_up.swap(generation, Ordering::AcqRel) != generation {
             tracing::warn!(error = error.details(), "the events connection is made anew");
-            if let Err(error) = self.inner.links.events.force_reconnection().await {
-                tracing::debug!(error = error.details(), "the events connection is away");
-            }
+            let events = events.clone();
+            tokio::spawn(async move { events.force_reconnection().await });
         }
         Err(error.into())
     }
@@ -86,7 +98,10 @@ pub(super) async fn pump(store: Store, queue: mpsc::Sender<StoreEvent>) {
                 Err(RecvError::Closed) => return,
             },
             reconnect = reconnects.recv() => match reconnect {
-                Ok(_) | Err(RecvError::Lagged(_)) => StoreEvent::Reconnected,
+                Ok(_) | Err(RecvError::Lagged(_)) => {
+                    store.inner.generation.fetch_add(1, Ordering::AcqRel);
+                    StoreEvent::Reconnected
+                }
                 Err(RecvError::Closed) => return,
             },
         };

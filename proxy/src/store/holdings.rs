@@ -21,6 +21,8 @@ pub struct Entry {
 pub(super) struct Holdings {
     /// The name under which everything new is added.
     pub(super) node: Arc<str>,
+    /// Names that are still to be dropped, once everything is under the current one.
+    old: Vec<Arc<str>>,
     channels: HashMap<Arc<str>, HashMap<Arc<str>, Entry>>,
     entries: u64,
     users: HashMap<Arc<str>, u32>,
@@ -52,12 +54,29 @@ impl Holdings {
     pub(super) fn new(node: Arc<str>) -> Self {
         Self {
             node,
+            old: Vec::new(),
             channels: HashMap::new(),
             entries: 0,
             users: HashMap::new(),
             changes: 0,
             in_flight: 0,
         }
+    }
+
+    /// From now on everything is added under `node`.
+    pub(super) fn rename(&mut self, node: Arc<str>) {
+        let old = std::mem::replace(&mut self.node, node);
+        self.old.push(old);
+    }
+
+    /// Every name whose lease must live, the current one first.
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        std::iter::once(&self.node).chain(&self.old).cloned().collect()
+    }
+
+    /// An old name is dropped.
+    pub(super) fn forget_name(&mut self, name: &str) {
+        self.old.retain(|old| **old != *name);
     }
 
     /// Notes an entry that is about to be added.
@@ -146,9 +165,16 @@ impl Holdings {
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// Whether nothing was changing between two snapshots.
-    pub(super) fn quiet_until(&self, later: &Self) -> bool {
-        self.in_flight == 0 && later.in_flight == 0 && self.changes == later.changes
+    /// How far counts may differ by what was under way between two snapshots.
+    pub(super) fn noise_until(&self, later: &Self) -> i128 {
+        i128::from(self.in_flight)
+            + i128::from(later.in_flight)
+            + i128::from(later.changes.saturating_sub(self.changes))
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(entries: u64, changes: u64) -> Self {
+        Self { entries, users: 0, changes, in_flight: 0 }
     }
 }
 
@@ -194,14 +220,25 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_quiet_only_when_nothing_changed_or_flew() {
+    fn noise_is_what_changed_or_is_under_way() {
         let mut holdings = Holdings::new("n".into());
         let before = holdings.snapshot();
-        assert!(before.quiet_until(&holdings.snapshot()));
+        assert_eq!(before.noise_until(&holdings.snapshot()), 0);
         holdings.sent();
-        assert!(!before.quiet_until(&holdings.snapshot()));
+        assert_eq!(before.noise_until(&holdings.snapshot()), 1);
         holdings.settled();
         holdings.insert(&"a".into(), entry("1"));
-        assert!(!before.quiet_until(&holdings.snapshot()));
+        assert_eq!(before.noise_until(&holdings.snapshot()), 1);
+    }
+
+    #[test]
+    fn old_names_live_until_they_are_dropped() {
+        let mut holdings = Holdings::new("a".into());
+        holdings.rename("b".into());
+        holdings.rename("c".into());
+        let names = |holdings: &Holdings| holdings.names().join(" ");
+        assert_eq!(names(&holdings), "c a b");
+        holdings.forget_name("a");
+        assert_eq!(names(&holdings), "c b");
     }
 }

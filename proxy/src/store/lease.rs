@@ -1,23 +1,25 @@
-//! The lease: renewed each second, compared with what is held, and everything put back after a
-//! loss ("mark and sweep").
+//! The lease: renewed each second, whatever else goes on, and compared with what is held.
+//!
+//! A loss is mended by [`super::sweep`], which this only asks for: nothing that waits for other
+//! connections may delay a renewal.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use fred::interfaces::ClientLike;
-use futures_util::{StreamExt, stream};
+use futures_util::future::join_all;
 use rollcall_wire::words;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::call::{self, arg};
 use super::events::StoreEvent;
-use super::holdings::{List, Snapshot};
+use super::holdings::Snapshot;
 use super::link::CONNECTING;
 use super::reply::{Reply, StoreError};
 use super::{Health, Store};
 
-/// How often the lease is renewed.
+/// How often the lease is renewed, unless it is so short that it must be more often.
 const RENEW: Duration = Duration::from_secs(1);
 /// How often it is tried while Redis is away: this decides how soon all is whole again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -25,8 +27,6 @@ const RETRY: Duration = Duration::from_millis(200);
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 /// Counts that differ are acted on at most this often.
 const SWEEP_PAUSE: Duration = Duration::from_secs(5);
-/// Commands under way at once while everything is put back.
-const AT_ONCE: usize = 256;
 /// The oldest Redis with sharded pub/sub.
 const OLDEST: (u32, u32) = (7, 0);
 
@@ -34,32 +34,31 @@ const OLDEST: (u32, u32) = (7, 0);
 #[derive(Debug, Default)]
 struct Memory {
     epoch: Option<u64>,
-    /// The difference seen last, `(entries, users)` in Redis minus here.
+    /// The name that was renewed last: its next renewal must not be fresh.
+    kept: Option<Arc<str>>,
+    /// The signs of the difference seen last.
     differed: Option<(i128, i128)>,
+    /// When different counts were acted on.
     swept: Option<Instant>,
-    /// A put back that did not finish.
-    unfinished: bool,
-    /// Names to let go once everything is under the current one.
-    old: Vec<Arc<str>>,
 }
 
 /// A renewal's answer.
 #[derive(Debug, Clone, Copy)]
-struct Kept {
-    epoch: u64,
-    fresh: bool,
-    entries: u64,
-    users: u64,
+pub(super) struct Kept {
+    pub(super) epoch: u64,
+    pub(super) fresh: bool,
+    pub(super) entries: u64,
+    pub(super) users: u64,
 }
 
 /// What a renewal's answer asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Fine,
-    /// Put everything back; `lost` when Redis may have lost more than ours.
-    PutBack {
-        lost: bool,
-    },
+    /// Our lease ended, or Redis may have lost data.
+    Lost,
+    /// Redis holds other counts than this server.
+    Differs,
 }
 
 /// A node name nobody else has or had.
@@ -67,34 +66,37 @@ pub(super) fn node_name() -> Arc<str> {
     uuid::Uuid::new_v4().to_string().into()
 }
 
-/// Renews the lease for as long as the server runs.
+/// Renews the lease until the server stops.
 pub(super) async fn keep(store: Store, events: mpsc::Sender<StoreEvent>) {
     let mut memory = Memory::default();
+    let often = RENEW.min(store.inner.settings.lease * 2 / 5);
     loop {
         let started = Instant::now();
-        let pause = match renew(&store, &mut memory, &events).await {
-            Ok(()) => {
-                set_health(&store, Health::Up);
-                RENEW
-            }
-            Err(error) => {
-                let why = explain(&store, &error).await;
-                set_health(&store, Health::Down(why));
-                RETRY
-            }
+        let renewed = renew(&store, &mut memory, &events).await;
+        let (health, pause) = match &renewed {
+            Ok(()) => match store.inner.links.trouble() {
+                None => (Health::Up, often),
+                Some(trouble) => (Health::Down(away(trouble).to_string()), RETRY),
+            },
+            Err(error) => (Health::Down(explain(&store, error).await), RETRY),
         };
+        set_health(&store, health);
         tokio::select! {
             () = tokio::time::sleep_until(started + pause) => {}
             () = store.inner.hurry.notified() => {}
+            () = store.inner.stopping.cancelled() => return,
         }
     }
 }
 
-/// Lets go of the lease; the leaves follow in Redis.
+/// Lets go of every name, at a graceful stop; the leaves follow in Redis.
 pub(super) async fn drop_all(store: &Store) {
-    let node = store.holdings().node.clone();
-    if let Err(error) = let_go(store, &node).await {
-        tracing::debug!(%error, "the lease was left to run out");
+    store.inner.stopping.cancel();
+    let names = store.holdings().names();
+    for node in names {
+        if let Err(error) = let_go(store, &node).await {
+            tracing::debug!(%error, "the lease was left to run out");
+        }
     }
 }
 
@@ -103,102 +105,83 @@ async fn renew(
     memory: &mut Memory,
     events: &mpsc::Sender<StoreEvent>,
 ) -> Result<(), StoreError> {
-    let (node, before) = {
+    let (names, before) = {
         let holdings = store.holdings();
-        (holdings.node.clone(), holdings.snapshot())
+        (holdings.names(), holdings.snapshot())
     };
-    let kept = keep_name(store, &node).await?;
-    for old in &memory.old {
-        keep_name(store, old).await?;
-    }
+    // The current name first; the others are on their way out, and only shall not end too early.
+    let mut answers = join_all(names.iter().map(|name| keep_name(store, name))).await.into_iter();
+    let kept = answers.next().unwrap_or(Err(StoreError::Unexpected(words::PRESENCE_LEASE)))?;
     let after = store.holdings().snapshot();
-    let verdict = judge(memory, &kept, &before, &after);
-    memory.epoch = Some(kept.epoch);
-    if let Verdict::PutBack { lost } = verdict {
-        if lost && events.send(StoreEvent::NewEpoch).await.is_err() {
-            tracing::debug!("nobody listens any more");
+    let node = names.into_iter().next();
+    let verdict = memory.judge(node, &kept, &before, &after);
+    match verdict {
+        Verdict::Fine => {}
+        Verdict::Lost => {
+            if events.send(StoreEvent::NewEpoch).await.is_err() {
+                tracing::debug!("nobody listens any more");
+            }
+            store.inner.sweep.notify_one();
         }
-        put_back(store, memory).await?;
+        Verdict::Differs => {
+            tracing::warn!(
+                redis_entries = kept.entries,
+                entries = after.entries,
+                redis_users = kept.users,
+                users = after.users,
+                "redis holds other counts under this node than the server"
+            );
+            store.inner.sweep.notify_one();
+        }
     }
     Ok(())
 }
 
-/// Compares a renewal's answer with what is held.
-fn judge(memory: &mut Memory, kept: &Kept, before: &Snapshot, after: &Snapshot) -> Verdict {
-    let new_epoch = memory.epoch.is_some_and(|epoch| epoch != kept.epoch);
-    let lost_lease = kept.fresh && memory.epoch.is_some();
-    if new_epoch || lost_lease || memory.unfinished {
-        memory.differed = None;
-        return Verdict::PutBack { lost: new_epoch || lost_lease };
-    }
-    let minus = |there: u64, here: u64| i128::from(there) - i128::from(here);
-    let difference = (minus(kept.entries, after.entries), minus(kept.users, after.users));
-    if difference == (0, 0) {
-        memory.differed = None;
-        return Verdict::Fine;
-    }
-    // On a busy server something always is under way; a real difference stays the same.
-    let last = memory.differed.replace(difference);
-    let again = last.is_some_and(|last| last == difference || before.quiet_until(after));
-    let paused = memory.swept.is_none_or(|swept| swept.elapsed() >= SWEEP_PAUSE);
-    if again && paused {
-        tracing::warn!(
-            redis_entries = kept.entries,
-            entries = after.entries,
-            redis_users = kept.users,
-            users = after.users,
-            "redis holds other counts under this node than the server: putting everything back"
-        );
-        memory.differed = None;
-        return Verdict::PutBack { lost: false };
-    }
-    Verdict::Fine
-}
+// === impl Memory ===
 
-/// Mark and sweep: everything held is added under a new name, then the old name is dropped, so that
-/// what was lost comes back and what should be gone goes.
-async fn put_back(store: &Store, memory: &mut Memory) -> Result<(), StoreError> {
-    memory.unfinished = true;
-    memory.swept = Some(Instant::now());
-    let node = node_name();
-    keep_name(store, &node).await?;
-    let (old, List { entries, users }) = {
-        let mut holdings = store.holdings();
-        (std::mem::replace(&mut holdings.node, node.clone()), holdings.list())
-    };
-    memory.old.push(old);
-    let total = entries.len();
-    let mut adding = stream::iter(entries)
-        .map(|(channel, client)| async move { store.put_back(&channel, &client).await })
-        .buffer_unordered(AT_ONCE);
-    let mut renewed = Instant::now();
-    while let Some(result) = adding.next().await {
-        result?;
-        if renewed.elapsed() >= RENEW / 2 {
-            renewed = Instant::now();
-            keep_name(store, &node).await?;
+impl Memory {
+    /// Compares a renewal's answer with what is held.
+    fn judge(
+        &mut self,
+        node: Option<Arc<str>>,
+        kept: &Kept,
+        before: &Snapshot,
+        after: &Snapshot,
+    ) -> Verdict {
+        let new_epoch = self.epoch.replace(kept.epoch).is_some_and(|epoch| epoch != kept.epoch);
+        let same_name = self.kept == node;
+        self.kept = node;
+        if new_epoch || (kept.fresh && same_name) {
+            self.differed = None;
+            return Verdict::Lost;
         }
+        let minus = |there: u64, here: u64| i128::from(there) - i128::from(here);
+        let difference = (minus(kept.entries, after.entries), minus(kept.users, after.users));
+        // What is under way right now may be counted on one side only.
+        let noise = before.noise_until(after);
+        if difference.0.abs() + difference.1.abs() <= noise {
+            self.differed = None;
+            return Verdict::Fine;
+        }
+        let signs = (difference.0.signum(), difference.1.signum());
+        let again = self.differed.replace(signs) == Some(signs);
+        let paused = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP_PAUSE);
+        if again && paused {
+            self.differed = None;
+            self.swept = Some(Instant::now());
+            return Verdict::Differs;
+        }
+        Verdict::Fine
     }
-    drop(adding);
-    store.put_back_users(&users).await?;
-    while let Some(old) = memory.old.last() {
-        let_go(store, old).await?;
-        memory.old.pop();
-    }
-    memory.unfinished = false;
-    tracing::info!(entries = total, users = users.len(), "everything held was put back");
-    Ok(())
 }
 
-async fn keep_name(store: &Store, node: &str) -> Result<Kept, StoreError> {
+/// Renews one name, or begins its lease.
+pub(super) async fn keep_name(store: &Store, node: &str) -> Result<Kept, StoreError> {
     let px = store.inner.settings.lease.as_millis().to_string();
     let args = vec![arg("KEEP"), arg(node.to_owned()), arg("PX"), arg(px)];
     let links = &store.inner.links;
-    if let Some(trouble) = links.trouble() {
-        return Err(match trouble.as_str() {
-            CONNECTING => StoreError::Away(trouble),
-            _ => StoreError::Away(format!("redis is away: {trouble}")),
-        });
+    if !links.keepalive.is_connected() {
+        return Err(away(links.trouble().unwrap_or_default()));
     }
     let call = call::on(&links.keepalive, words::PRESENCE_LEASE, args);
     let patience = (store.inner.settings.lease / 2).max(LEAST_PATIENCE);
@@ -206,12 +189,13 @@ async fn keep_name(store: &Store, node: &str) -> Result<Kept, StoreError> {
         // Whatever hangs there, the next renewal shall not wait behind it; nor behind this.
         let keepalive = links.keepalive.clone();
         tokio::spawn(async move { keepalive.force_reconnection().await });
-        return Err(StoreError::Away("redis is away: no answer".to_owned()));
+        return Err(away("no answer".to_owned()));
     };
     kept(reply?).ok_or(StoreError::Unexpected(words::PRESENCE_LEASE))
 }
 
-async fn let_go(store: &Store, node: &str) -> Result<(), StoreError> {
+/// Ends the lease of one name.
+pub(super) async fn let_go(store: &Store, node: &str) -> Result<(), StoreError> {
     let args = vec![arg("DROP"), arg(node.to_owned())];
     call::on(&store.inner.links.keepalive, words::PRESENCE_LEASE, args).await.map(|_| ())
 }
@@ -224,6 +208,13 @@ fn kept(reply: Reply) -> Option<Kept> {
         entries: entries.number()?,
         users: users.number()?,
     })
+}
+
+fn away(trouble: String) -> StoreError {
+    match trouble.as_str() {
+        CONNECTING => StoreError::Away(trouble),
+        _ => StoreError::Away(format!("redis is away: {trouble}")),
+    }
 }
 
 /// Says a change of health once, in the log of an operator who can act on it.
@@ -270,3 +261,6 @@ async fn version(store: &Store) -> Option<(u32, u32)> {
     let mut parts = version.split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,12 +15,15 @@ mod link;
 mod presence;
 mod reply;
 mod status;
+mod sweep;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rollcall_wire::Names;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{RedisAddress, Secret};
 
@@ -78,7 +81,14 @@ struct Inner {
     doubts: Doubts,
     health: watch::Sender<Health>,
     /// Wakes the keepalive loop before its time.
-    hurry: tokio::sync::Notify,
+    hurry: Notify,
+    /// Asks for everything held to be put back.
+    sweep: Notify,
+    /// Counts the lives of the events connection.
+    generation: AtomicU64,
+    /// The life of the events connection that was given up last.
+    given_up: AtomicU64,
+    stopping: CancellationToken,
 }
 
 // === impl Store ===
@@ -96,13 +106,18 @@ impl Store {
                 holdings: Mutex::new(Holdings::new(lease::node_name())),
                 doubts: Doubts::default(),
                 health,
-                hurry: tokio::sync::Notify::new(),
+                hurry: Notify::new(),
+                sweep: Notify::new(),
+                generation: AtomicU64::new(1),
+                given_up: AtomicU64::new(0),
+                stopping: CancellationToken::new(),
                 settings,
             }),
         };
         tokio::spawn(link::watch(store.clone()));
         store.inner.links.connect();
         tokio::spawn(lease::keep(store.clone(), events.clone()));
+        tokio::spawn(sweep::run(store.clone()));
         tokio::spawn(events::pump(store.clone(), events));
         tokio::spawn(doubts::resolve(store.clone()));
         tokio::spawn(link::heartbeat(store.clone()));

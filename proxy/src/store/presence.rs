@@ -36,7 +36,7 @@ impl Store {
     /// not there, or is removed as soon as Redis answers again.
     pub async fn join(&self, channel: &Arc<str>, entry: Entry) -> Result<u64, StoreError> {
         self.up()?;
-        self.doubts_settled(channel, &entry.client).await;
+        self.settle(channel, &entry.client).await?;
         let client = entry.client.clone();
         let added = self.issue(|holdings| {
             holdings.insert(channel, entry.clone());
@@ -47,13 +47,27 @@ impl Store {
         let result = result.and_then(|reply| sequence(reply).map(|(seq, _)| seq));
         let mut holdings = self.holdings();
         holdings.settled();
-        if let Err(error) = &result {
+        if result.is_err() {
             holdings.remove(channel, &client);
-            if error.fate_unknown() {
-                self.inner.doubts.add(channel, &client);
-            }
+            // Also after a clear refusal: a sweep may have put the entry back meanwhile.
+            self.inner.doubts.add(channel, &client);
         }
         result
+    }
+
+    /// Replaces the infos of a client that is in a channel's roster. After an error it is there
+    /// still, with the old infos or the new ones.
+    pub async fn update(&self, channel: &Arc<str>, entry: Entry) -> Result<(), StoreError> {
+        self.up()?;
+        let updated = self.issue(|holdings| {
+            holdings.get(channel, &entry.client)?;
+            holdings.insert(channel, entry.clone());
+            holdings.sent();
+            Some((words::PRESENCE_ADD, self.add(holdings, channel, &entry, false)))
+        });
+        let Some(result) = updated.await else { return Ok(()) };
+        self.holdings().settled();
+        result.map(|_| ())
     }
 
     /// Takes a client out of a channel's roster. A call that fails is repeated until it is answered.

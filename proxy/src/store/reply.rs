@@ -31,13 +31,6 @@ pub(super) enum Reply {
 
 // === impl StoreError ===
 
-impl StoreError {
-    /// Whether the command may have been carried out all the same.
-    pub(super) fn fate_unknown(&self) -> bool {
-        matches!(self, Self::Away(_) | Self::Unexpected(_))
-    }
-}
-
 impl From<fred::error::Error> for StoreError {
     fn from(error: fred::error::Error) -> Self {
         Self::Away(format!("redis is away: {}", plain(error.details())))
@@ -103,7 +96,7 @@ fn refused(text: &str) -> StoreError {
     match text.split_whitespace().next() {
         Some(rollcall_wire::error_words::NOLEASE) => StoreError::NoLease,
         // Redis is there but not ready to serve: the same as away to our callers.
-        Some("LOADING" | "BUSY" | "MASTERDOWN" | "READONLY" | "NOREPLICAS" | "MISCONF") => {
+        Some("LOADING" | "BUSY" | "OOM" | "MASTERDOWN" | "READONLY" | "NOREPLICAS" | "MISCONF") => {
             StoreError::Away(format!("redis is not ready: {text}"))
         }
         _ => StoreError::Refused(text.to_owned()),

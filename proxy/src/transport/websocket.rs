@@ -15,8 +15,6 @@ use crate::session::{self, Transport};
 
 /// Bytes read at once: what stays with every idle connection.
 const READ_BUFFER: usize = 4 * 1024;
-/// Bytes that may wait in the socket's own buffer before a write waits.
-const WRITE_BUFFER: usize = 128 * 1024;
 /// How long the client's half of a close is waited for.
 const CLOSING: Duration = Duration::from_secs(5);
 /// The close code for a frame over the limit.
@@ -56,12 +54,11 @@ pub(super) async fn handle(
         .protocols([JSON])
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_write_buffer_size(WRITE_BUFFER.max(2 * limit))
         .max_message_size(limit)
         .max_frame_size(limit)
         .on_failed_upgrade(|error| tracing::debug!(%error, "an upgrade failed"))
         .on_upgrade(move |socket| {
-            let socket = Socket { socket, write_timeout };
+            let socket = Socket { inner: socket, write_timeout, too_big: false };
             // Tracked, so that a stop waits for the clean-up of every session.
             let session = sessions.spawn(session::run(context, socket, stop));
             async move {
@@ -81,8 +78,10 @@ fn wants_protobuf(query: Option<&str>) -> bool {
 
 /// A WebSocket that carries a session.
 struct Socket {
-    socket: WebSocket,
+    inner: WebSocket,
     write_timeout: Duration,
+    /// The client sent a frame over the limit.
+    too_big: bool,
 }
 
 // === impl Socket ===
@@ -90,16 +89,14 @@ struct Socket {
 impl Transport for Socket {
     async fn recv(&mut self) -> Option<Bytes> {
         loop {
-            match self.socket.recv().await? {
+            match self.inner.recv().await? {
                 // The opcode does not matter: the handshake decided on the encoding.
                 Ok(Message::Text(text)) => return Some(text.into()),
                 Ok(Message::Binary(bytes)) => return Some(bytes),
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 Ok(Message::Close(_)) => return None,
                 Err(error) => {
-                    if is_too_big(&error) {
-                        self.say_close(TOO_BIG, "").await;
-                    }
+                    self.too_big = is_too_big(&error);
                     return None;
                 }
             }
@@ -108,15 +105,20 @@ impl Transport for Socket {
 
     async fn send(&mut self, messages: Vec<Bytes>) -> bool {
         let Ok(text) = Utf8Bytes::try_from(joined(&messages)) else { return false };
-        let sent = tokio::time::timeout(self.write_timeout, self.socket.send(Message::Text(text)));
+        let sent = tokio::time::timeout(self.write_timeout, self.inner.send(Message::Text(text)));
         matches!(sent.await, Ok(Ok(())))
     }
 
-    async fn close(mut self, disconnect: Disconnect) {
-        if !self.say_close(disconnect.code, disconnect.reason).await {
+    async fn close(mut self, disconnect: Option<Disconnect>) {
+        let said = match disconnect {
+            Some(disconnect) => self.say_close(disconnect.code, disconnect.reason).await,
+            None if self.too_big => self.say_close(TOO_BIG, "").await,
+            None => false,
+        };
+        if !said {
             return;
         }
-        let gone = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let gone = async { while let Some(Ok(_)) = self.inner.recv().await {} };
         // A client that does not answer is left to the system.
         let _answered = tokio::time::timeout(CLOSING, gone).await;
     }
@@ -125,7 +127,7 @@ impl Transport for Socket {
 impl Socket {
     async fn say_close(&mut self, code: u16, reason: &'static str) -> bool {
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-        let sent = self.socket.send(Message::Close(Some(frame)));
+        let sent = self.inner.send(Message::Close(Some(frame)));
         matches!(tokio::time::timeout(self.write_timeout, sent).await, Ok(Ok(())))
     }
 }

@@ -145,7 +145,7 @@ channel.namespaces[3].name: expected two or more of a-z, A-Z, 0-9, "-", "_" and 
 engine.redis.prefix: with channel.max_length makes keys longer than 1024 bytes
 engine.redis.lease: expected 1s to 60s, got 100ms
 user_status.partitions: expected 1 to 65536, got 100000
-user_status.expire_interval: expected at least 1s
+user_status.expire_interval: expected 1s to 87600h
 user_status.redis.address: a separate Redis for user status is not supported yet, use user_status.redis.reuse_from_engine
 "#);
 }

@@ -91,7 +91,7 @@ fn an_emptied_roster_is_right_whatever_was_missed() {
 #[test]
 fn events_during_a_read_come_after_it() {
     let mut mirror = mirror(10, &["a"]);
-    mirror.begin_read();
+    mirror.begin_check();
     assert_eq!(text(mirror.on_event(join("b", 10, 11))), "");
     assert_eq!(text(mirror.on_event(join("c", 11, 12))), "");
     assert_eq!(text(mirror.end_read(11, all(&["a", "b"]), Absent::Leave)), "+b +c");
@@ -101,7 +101,7 @@ fn events_during_a_read_come_after_it() {
 #[test]
 fn a_failed_read_keeps_the_events_and_reports_a_gap() {
     let mut mirror = mirror(10, &["a"]);
-    mirror.begin_read();
+    mirror.begin_check();
     mirror.on_event(join("b", 10, 11));
     assert_eq!(text(mirror.abandon_read()), "+b !");
 }
@@ -109,11 +109,11 @@ fn a_failed_read_keeps_the_events_and_reports_a_gap() {
 #[test]
 fn after_a_loss_leaves_wait_and_who_comes_back_shows_nothing() {
     let mut mirror = mirror(10, &["a", "b"]);
-    mirror.begin_read();
+    mirror.begin_check();
     assert_eq!(text(mirror.end_read(20, all(&[]), Absent::Wait)), "");
     let back = Event { back: true, ..join("a", 0, 21) };
     assert!(mirror.on_event(back).changes.is_empty());
-    mirror.begin_read();
+    mirror.begin_check();
     assert_eq!(text(mirror.end_read(21, all(&["a"]), Absent::Leave)), "-b");
 }
 
@@ -130,13 +130,27 @@ fn rooms_too_big_to_mirror_pass_events_on() {
 #[test]
 fn patience_starts_with_a_loss_and_ends_with_its_time() {
     let mut mirror = mirror(10, &["a"]);
-    assert_eq!(mirror.judge_read(false), (Absent::Leave, false), "an ordinary read is believed");
-    assert_eq!(mirror.judge_read(true), (Absent::Wait, true), "a vanished roster is not");
-    assert_eq!(mirror.judge_read(false), (Absent::Wait, false), "nor any read before its time");
-    mirror.end_patience();
-    assert_eq!(mirror.judge_read(true), (Absent::Leave, false));
+    assert_eq!(mirror.judge_read(false), (Absent::Leave, None), "an ordinary read is believed");
+    assert_eq!(mirror.judge_read(true), (Absent::Wait, Some(1)), "a vanished roster is not");
+    assert_eq!(mirror.judge_read(false), (Absent::Wait, None), "nor any read before its time");
+    mirror.end_patience(1);
+    assert_eq!(mirror.judge_read(true), (Absent::Leave, None));
     mirror.distrust();
-    assert_eq!(mirror.judge_read(false), (Absent::Wait, true), "nor the first after a new epoch");
+    assert_eq!(mirror.judge_read(false), (Absent::Wait, Some(2)), "nor the first after a loss");
+}
+
+#[test]
+fn a_second_loss_starts_the_wait_again() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.distrust();
+    assert_eq!(mirror.judge_read(false), (Absent::Wait, Some(1)));
+    mirror.distrust();
+    mirror.end_patience(1);
+    assert_eq!(mirror.judge_read(false), (Absent::Wait, Some(2)));
+    mirror.end_patience(1);
+    assert_eq!(mirror.judge_read(false), (Absent::Wait, None));
+    mirror.end_patience(2);
+    assert_eq!(mirror.judge_read(false), (Absent::Leave, None));
 }
 
 #[test]
@@ -144,5 +158,15 @@ fn a_roster_that_was_lost_and_is_being_put_back_is_not_believed_yet() {
     let mut mirror = mirror(10, &["a", "b"]);
     let back = Event { back: true, ..join("a", 0, 21) };
     assert_eq!(text(mirror.on_event(back)), "!");
-    assert_eq!(mirror.judge_read(false), (Absent::Wait, true));
+    assert_eq!(mirror.judge_read(false), (Absent::Wait, Some(1)));
+}
+
+#[test]
+fn a_check_of_a_room_too_big_goes_by_its_sequence_unless_something_was_missed() {
+    let mut mirror = Mirror::new();
+    mirror.first_read(10, Read::TooMany);
+    mirror.on_event(join("a", 10, 11));
+    assert_eq!(mirror.begin_check(), Known::Sequence(11));
+    mirror.on_event(join("b", 12, 13));
+    assert_eq!(mirror.begin_check(), Known::Gap);
 }

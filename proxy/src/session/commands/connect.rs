@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use rollcall_wire::caps;
 
 use super::{Done, Refusal};
 use crate::channel_name;
@@ -40,7 +41,7 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
             reply(client, id, ttl, &grants);
             client.connected();
             for (grant, seq) in grants.iter().zip(sequences) {
-                client.context.hub.commit(&grant.channel, &client.id, None, seq);
+                client.commit(&grant.channel, None, seq);
             }
             Ok(())
         }
@@ -74,6 +75,11 @@ fn decide(
             tracing::info!(%reason, "a connection token was refused");
             Err(Refusal::Disconnect(Disconnect::INVALID_TOKEN))
         }
+        // Redis would refuse them each time anew, and the client would try for ever.
+        Some(Outcome::Valid(claims)) if !fits(&claims) => {
+            tracing::info!("a connection token was refused: its user or an info is too long");
+            Err(Refusal::Disconnect(Disconnect::INVALID_TOKEN))
+        }
         Some(Outcome::Valid(claims))
             if claims.user.is_empty() && config.disallow_anonymous_connection_tokens =>
         {
@@ -87,6 +93,13 @@ fn decide(
     }
 }
 
+/// Whether the rosters can take what a token says.
+fn fits(claims: &ConnectionClaims) -> bool {
+    claims.user.len() <= caps::USER
+        && claims.info.len() <= caps::INFO
+        && claims.subs.values().all(|options| options.info.len() <= caps::INFO)
+}
+
 /// The server-side subscriptions that the token grants.
 fn grants(client: &Client, claims: &ConnectionClaims) -> Result<Vec<Grant>, Refusal> {
     let config = &client.context.config.channel;
@@ -96,6 +109,9 @@ fn grants(client: &Client, claims: &ConnectionClaims) -> Result<Vec<Grant>, Refu
         .map(|(name, options)| {
             let resolved = channel_name::resolve(config, name)
                 .ok_or(Refusal::Unusable(ClientError::UnknownChannel))?;
+            if name.is_empty() || !channel_name::is_short_enough(config, name) {
+                return Err(Refusal::Unusable(ClientError::BadRequest));
+            }
             let effective = permission::effective(&resolved, options.overrides);
             Ok(Grant {
                 channel: name.as_str().into(),
@@ -105,6 +121,7 @@ fn grants(client: &Client, claims: &ConnectionClaims) -> Result<Vec<Grant>, Refu
                     in_roster: effective.presence || effective.join_leave,
                     announce: effective.join_leave,
                     wants_members: effective.force_push_join_leave,
+                    expires_at: None,
                 },
             })
         })

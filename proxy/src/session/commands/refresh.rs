@@ -21,11 +21,11 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
         conn_info: claims.info,
         expires_at: claims.expire_at,
     };
-    let same_info = renewed.conn_info == identity.conn_info;
-    client.identify(renewed);
-    if !same_info {
-        show_anew(client).await?;
+    if renewed.conn_info != identity.conn_info {
+        client.show_anew(&renewed).await?;
     }
+    // Only now: a refresh that failed half-way is done again in full.
+    client.identify(renewed);
     client.outbox.reply(write::reply(id, "refresh", |body| {
         if let Some(at) = claims.expire_at {
             body.flag("expires", true);
@@ -51,16 +51,6 @@ fn decide(
         }
         Outcome::Valid(claims) => Ok(claims),
     }
-}
-
-/// Puts the new info into the rosters; nobody is told of a join.
-async fn show_anew(client: &Arc<Client>) -> Done {
-    for (channel, subscription) in client.subscriptions() {
-        if subscription.in_roster {
-            client.join(&channel, &subscription).await?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! `sub_refresh`: subscriptions here last as long as their connection, so there is nothing to do
-//! but to say so to clients that ask.
+//! `sub_refresh`: a subscription is not told when it ends, but ended then (2501), and subscribed anew
+//! with a new token; so there is nothing to refresh.
 
 use std::sync::Arc;
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rollcall_wire::caps;
+
 use super::{Done, Refusal, channel};
 use crate::channel_name;
 use crate::permission::{self, Grant};
@@ -22,7 +24,7 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
             body.raw("data", &options.data);
         }
     });
-    client.context.hub.commit(&channel, &client.id, Some(reply), seq);
+    client.commit(&channel, Some(reply), seq);
     Ok(())
 }
 
@@ -65,9 +67,15 @@ fn decide(
         (!token.is_empty()).then(|| context.subscription_tokens.subscription(&token, now_ms));
     let now = context.clock.now_unix();
     let grant = client.ask(|asker| permission::may_subscribe(asker, &resolved, token, now))?;
-    let options = match grant {
-        Grant::Token(claims) => claims.options,
-        Grant::UserLimited | Grant::Client | Grant::Insecure => SubscriptionOptions::default(),
+    let (options, expires_at) = match grant {
+        // Redis would refuse it each time anew.
+        Grant::Token(claims) if claims.options.info.len() > caps::INFO => {
+            return Err(ClientError::BadRequest.into());
+        }
+        Grant::Token(claims) => (claims.options, claims.expire_at),
+        Grant::UserLimited | Grant::Client | Grant::Insecure => {
+            (SubscriptionOptions::default(), None)
+        }
     };
     let effective = permission::effective(&resolved, options.overrides);
     let asked = params.flag("join_leave")?;
@@ -78,6 +86,7 @@ fn decide(
         in_roster: effective.presence || effective.join_leave,
         announce: effective.join_leave,
         wants_members,
+        expires_at,
     };
     Ok((subscription, options))
 }

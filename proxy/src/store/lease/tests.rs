@@ -1,0 +1,55 @@
+//! What a renewal's answer means.
+
+use super::*;
+
+fn answer(epoch: u64, fresh: bool, entries: u64) -> Kept {
+    Kept { epoch, fresh, entries, users: 0 }
+}
+
+/// Judges answers for one name that holds nothing, with so much under way at each.
+fn verdicts(answers: &[(Kept, u64)]) -> Vec<Verdict> {
+    let mut memory = Memory::default();
+    let judge = |(kept, changes): &(Kept, u64)| {
+        let (before, after) = (Snapshot::of(0, 0), Snapshot::of(0, *changes));
+        memory.judge(Some("n".into()), kept, &before, &after)
+    };
+    answers.iter().map(judge).collect()
+}
+
+#[test]
+fn the_first_lease_is_no_loss_and_a_fresh_one_later_is() {
+    let answers = [(answer(1, true, 0), 0), (answer(1, false, 0), 0), (answer(1, true, 0), 0)];
+    assert_eq!(verdicts(&answers), [Verdict::Fine, Verdict::Fine, Verdict::Lost]);
+}
+
+#[test]
+fn a_new_epoch_is_a_loss() {
+    let answers = [(answer(1, true, 0), 0), (answer(2, false, 0), 0)];
+    assert_eq!(verdicts(&answers), [Verdict::Fine, Verdict::Lost]);
+}
+
+#[test]
+fn counts_count_when_they_differ_twice_by_more_than_is_under_way() {
+    let differs = |changes| (answer(1, false, 3), changes);
+    assert_eq!(verdicts(&[differs(0), differs(0)]), [Verdict::Fine, Verdict::Differs]);
+    assert_eq!(verdicts(&[differs(5), differs(5)]), [Verdict::Fine, Verdict::Fine]);
+    assert_eq!(
+        verdicts(&[differs(0), (answer(1, false, 0), 0), differs(0)]),
+        [Verdict::Fine, Verdict::Fine, Verdict::Fine]
+    );
+    // At most once in a while.
+    assert_eq!(
+        verdicts(&[differs(0), differs(0), differs(0), differs(0)]),
+        [Verdict::Fine, Verdict::Differs, Verdict::Fine, Verdict::Fine]
+    );
+}
+
+#[test]
+fn another_name_begins_fresh() {
+    let mut memory = Memory::default();
+    let quiet = Snapshot::of(0, 0);
+    for name in ["a", "b"] {
+        let verdict = memory.judge(Some(name.into()), &answer(1, true, 0), &quiet, &quiet);
+        assert_eq!(verdict, Verdict::Fine);
+    }
+}
