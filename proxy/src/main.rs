@@ -71,12 +71,18 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen to SIGHUP")?;
     let stopping = stop.clone();
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                // Elsewhere this reloads the configuration; ending would be the worst answer.
+                _ = hangup.recv() => {
+                    tracing::warn!("SIGHUP is ignored: to read the configuration again, restart");
+                    continue;
+                }
             }
             if stopping.is_cancelled() {
                 #[expect(clippy::exit, reason = "the user asked twice; the lease ends by itself")]

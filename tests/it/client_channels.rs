@@ -10,7 +10,20 @@ fn tokens<'a>(server: &'a Server, user: &str) -> Talk<'a> {
 }
 
 #[test]
-fn the_one_who_subscribes_sees_its_own_join_after_the_reply() {
+fn a_publication_larger_than_any_buffer_arrives_whole() {
+    let stack = Stack::start();
+    let mut reader = stack.client("reader");
+    reader.enters("room");
+    let large = "x".repeat(700_000);
+    stack.api("publish", json!({"channel": "room", "data": large}));
+    stack.api("publish", json!({"channel": "room", "data": "after"}));
+    let pushes = reader.pushes_until("after");
+    assert_eq!(pushes.len(), 1);
+    assert_eq!(pushes[0]["pub"]["data"].as_str().map(str::len), Some(700_000));
+}
+
+#[test]
+fn joins_are_shown_to_those_who_asked_and_presence_names_every_connection() {
     let stack = Stack::start();
     let alice = token::token(json!({"sub": "alice", "info": {"name": "alice"}}));
     let bob = token::token(json!({"sub": "bob", "info": {"name": "bob"}}));

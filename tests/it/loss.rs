@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rollcall_tests::process::{self, Signal};
-use rollcall_tests::{Client, Redis, Server, Stack, config, eventually, within};
+use rollcall_tests::{Client, Listener, Redis, Server, Stack, config, eventually, within};
 use serde_json::{Value, json};
 
 /// How soon presence has to be whole again.
@@ -70,6 +70,47 @@ fn after_a_flush_presence_is_whole_again_and_nobody_saw_anything() {
     let before = presence(&stack).unwrap();
     stack.redis.cli().ask("FLUSHALL");
     is_put_back(&servers, &mut clients, Instant::now(), &before);
+}
+
+#[test]
+fn what_is_put_back_says_so_to_whoever_listens_to_redis() {
+    let stack = Stack::start();
+    let mut clients = settled(&[&stack.server]);
+    let mut listener = Listener::of(stack.redis.cli(), "rollcall:p:room");
+    stack.redis.cli().ask("FLUSHALL");
+    let mut back: Vec<String> = (0..clients.len())
+        .map(|_| {
+            let event = listener.event();
+            assert_eq!((&event["t"], &event["back"]), (&json!("join"), &json!(true)), "{event}");
+            event["info"]["user"].as_str().expect("a user").to_owned()
+        })
+        .collect();
+    back.sort_unstable();
+    let everybody: Vec<String> = (0..clients.len()).map(|n| format!("u{n}")).collect();
+    assert_eq!(back, everybody);
+    clients.clear();
+}
+
+#[test]
+fn a_key_that_is_no_roster_any_more_is_the_trouble_of_its_channel_alone() {
+    let stack = Stack::start();
+    let mut clients = settled(&[&stack.server]);
+    let mut cli = stack.redis.cli();
+    stack.server.client("other").enters("elsewhere");
+    cli.ask("SET rollcall:p:room junk");
+    // The server notices that its entries are gone, and cannot put them back.
+    eventually("the leftover lease is dropped", || {
+        let leases = cli.ask("PRESENCE.LEASE LIST").array();
+        let held = leases.first()?.clone().array().get(3)?.number();
+        (leases.len() == 1 && held == 0).then_some(())
+    });
+    let mut ann = stack.client("ann");
+    ann.enters("elsewhere");
+    cli.ask("DEL rollcall:p:room");
+    eventually("everybody is put back", || {
+        (presence(&stack)?.as_object()?.len() == 10).then_some(())
+    });
+    clients.clear();
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl Method for Request {
     }
 
     async fn call(self, api: &Api) -> Result<Responses, ApiError> {
-        if self.channels.is_empty() {
+        if self.channels.is_empty() || self.payload.is_nothing() {
             return Err(ApiError::BadRequest);
         }
         let payload = &self.payload;

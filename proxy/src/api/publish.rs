@@ -55,7 +55,18 @@ impl Payload {
         } else {
             STANDARD.decode(base64.as_bytes()).map_err(|_| ApiError::BadRequest)
         };
+        // They mean nothing without history, but what is no such value is a mistake.
+        params.flag("skip_history")?;
+        params.flag("delta")?;
+        params.string("idempotency_key")?;
+        params.string("version_epoch")?;
+        params.big_number("version")?;
         Ok(Self { data, tags: tags(params)? })
+    }
+
+    /// Whether no channel would take it but one for anything at all.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.data.as_ref().is_ok_and(Vec::is_empty) || self.data.is_err()
     }
 
     /// The message to send to a channel.

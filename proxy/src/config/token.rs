@@ -24,6 +24,10 @@ section! {
         issuer_regex: NotYet = NotYet,
         /// A claim that names the user instead of `sub`.
         user_id_claim: NotYet = NotYet,
+        /// Key of RSA tokens.
+        rsa_public_key: NotYet = NotYet,
+        /// Key of ECDSA tokens.
+        ecdsa_public_key: NotYet = NotYet,
         /// Where the keys are published; it would be the only source of keys.
         jwks_public_endpoint: NotYet = NotYet,
     }

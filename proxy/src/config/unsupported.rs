@@ -16,8 +16,6 @@ const KNOWN_ELSEWHERE: &[&str] = &[
     "client.proxy",
     "client.recovery_max_publication_limit",
     "client.subscribe_to_user_personal_channel",
-    "client.token.ecdsa_public_key",
-    "client.token.rsa_public_key",
     "consumers",
     "debug",
     "emulation",

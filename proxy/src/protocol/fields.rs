@@ -71,6 +71,14 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A whole number from 0 to 2^64-1, 0 when absent.
+    pub fn big_number(&self, name: &str) -> Result<u64, Malformed> {
+        match self.present(name) {
+            None => Ok(0),
+            Some(raw) => raw.get().parse().map_err(|_| wrong(name, "a whole number")),
+        }
+    }
+
     /// `true` or `false`, false when absent.
     pub fn flag(&self, name: &str) -> Result<bool, Malformed> {
         match self.present(name).map(RawValue::get) {

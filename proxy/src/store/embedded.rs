@@ -217,9 +217,13 @@ impl Running {
 
 /// What redis-server said last, for the log of whoever must find out why it ended.
 fn last_lines(log: &Path) -> String {
-    const LINES: usize = 3;
+    const LINES: usize = 2;
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let text = text.unwrap_or_default();
+    // `pid:role date time # text`: we have a time of our own.
+    let text = text.lines().map(|line| line.splitn(7, ' ').last().unwrap_or(line));
+    let text: Vec<&str> = text.filter(|line| !line.contains("overcommit")).collect();
+    let text = text.join("\n");
     let mut lines: Vec<&str> =
         text.lines().rev().filter(|line| !line.is_empty()).take(LINES).collect();
     lines.reverse();

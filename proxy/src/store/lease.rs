@@ -94,8 +94,10 @@ pub(super) async fn drop_all(store: &Store) {
     store.inner.stopping.cancel();
     let names = store.holdings().names();
     for node in names {
-        if let Err(error) = let_go(store, &node).await {
-            tracing::debug!(%error, "the lease was left to run out");
+        match tokio::time::timeout(RENEW, let_go(store, &node)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the lease was left to run out"),
+            Err(_) => return tracing::debug!("redis does not answer: leases are left to run out"),
         }
     }
 }

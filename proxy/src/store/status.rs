@@ -84,9 +84,16 @@ impl Store {
                 args.extend(held[1..].iter().map(|user| arg((*user).to_owned())));
                 Some((words::USERSTATUS_ONLINE, args))
             });
-            if let Some(result) = put.await {
-                self.holdings().settled();
-                result?;
+            let Some(result) = put.await else { continue };
+            self.holdings().settled();
+            match result {
+                // One book that Redis will not change must not keep the others out.
+                Err(StoreError::Refused(text)) => {
+                    tracing::error!(part, text, "users were not put back online");
+                }
+                result => {
+                    result?;
+                }
             }
         }
         Ok(())

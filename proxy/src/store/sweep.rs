@@ -41,14 +41,19 @@ async fn sweep(store: &Store, renamed: &mut bool) -> Result<(), StoreError> {
     let List { entries, users } = store.holdings().list();
     let total = entries.len();
     let mut adding = stream::iter(entries)
-        .map(|(channel, client)| async move { store.put_back(&channel, &client).await })
+        .map(|(channel, client)| async move {
+            match store.put_back(&channel, &client).await {
+                // One roster that Redis will not change must not keep the others out.
+                Err(StoreError::Refused(text)) => {
+                    tracing::error!(%channel, text, "a client was not put back");
+                    Ok(())
+                }
+                result => result,
+            }
+        })
         .buffer_unordered(AT_ONCE);
     while let Some(result) = adding.next().await {
-        match result {
-            // One entry that Redis will not take must not keep the others out.
-            Err(StoreError::Refused(text)) => tracing::error!(text, "an entry was not put back"),
-            result => result?,
-        }
+        result?;
     }
     drop(adding);
     store.put_back_users(&users).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{self, FromRequestParts, Request};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
@@ -21,6 +21,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 const TOO_BIG: u16 = 1009;
 /// The subprotocols we speak.
 const JSON: &str = "centrifuge-json";
+/// And the one we do not.
+const PROTOBUF: &str = "centrifuge-protobuf";
 
 /// Upgrades a request to a session.
 pub(super) async fn handle(
@@ -36,7 +38,7 @@ pub(super) async fn handle(
         tracing::info!(origin = from, "a page is refused: see client.allowed_origins");
         return plain(StatusCode::FORBIDDEN, "Forbidden\n");
     }
-    if wants_protobuf(request.uri().query()) {
+    if wants_protobuf(request.uri().query(), request.headers()) {
         return plain(StatusCode::BAD_REQUEST, "protobuf is not supported: connect with JSON\n");
     }
     let limit = config.websocket.message_size_limit;
@@ -69,7 +71,15 @@ pub(super) async fn handle(
         })
 }
 
-fn wants_protobuf(query: Option<&str>) -> bool {
+/// By the query, or by offering no other subprotocol.
+fn wants_protobuf(query: Option<&str>, headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut offers = offers.filter_map(|value| value.to_str().ok()).flat_map(|value| {
+        value.split(',').map(str::trim).filter(|offer| offer.starts_with("centrifuge-"))
+    });
+    if offers.next().is_some_and(|first| first == PROTOBUF) {
+        return true;
+    }
     query
         .unwrap_or_default()
         .split('&')
