@@ -230,7 +230,7 @@ impl Book {
 
     fn find(&self, user: &str) -> Option<u32> {
         let is = |slot| self.records.slots[slot].name.bytes() == user.as_bytes();
-        self.index.find(&self.records, hash::of(user.as_bytes()), is)
+        self.index.find(&self.records, hash::short(user.as_bytes()), is)
     }
 
     /// A new record is in no group yet: the caller says why it stays.
