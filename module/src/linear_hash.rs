@@ -71,11 +71,7 @@ impl Heads {
         hash: u32,
         mut is: impl FnMut(u32) -> bool,
     ) -> Option<u32> {
-        let bucket = self.heads[bucket(hash, self.heads.len())];
-        if bucket.mask & bit(hash) == 0 {
-            return None;
-        }
-        let mut slot = bucket.first;
+        let mut slot = self.first(hash);
         while slot != NONE {
             if is(slot) {
                 return Some(slot);
@@ -83,6 +79,12 @@ impl Heads {
             slot = chain.next(slot);
         }
         None
+    }
+
+    /// Where the chain begins that has all slots of `hash`; [`NONE`] when there is none.
+    pub(crate) fn first(&self, hash: u32) -> u32 {
+        let bucket = self.heads[bucket(hash, self.heads.len())];
+        if bucket.mask & bit(hash) == 0 { NONE } else { bucket.first }
     }
 
     /// Adds a slot that is not a member yet, and splits one bucket if the table is full.

@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) untold: Vec<LeaseNews>,
     /// Events of the running command or slice.
     pub(crate) outbox: Outbox,
+    /// Room for the stored form of one entry, empty between commands.
+    pub(crate) record: Vec<u8>,
     /// The timer last saw clients paused.
     pub(crate) paused: bool,
     /// When the timer last ran, on the monotonic clock.
@@ -98,6 +100,7 @@ impl State {
             own_delete: false,
             untold: Vec::new(),
             outbox: Outbox::default(),
+            record: Vec::new(),
             paused: false,
             visited_ms: 0,
         }

@@ -32,8 +32,13 @@ impl Str {
 
     /// Options are words in either case.
     pub(crate) fn is_word(&self, word: &str) -> bool {
-        self.bytes().eq_ignore_ascii_case(word.as_bytes())
+        is_word(self.bytes(), word)
     }
+}
+
+/// The same for bytes that were asked for before.
+pub(crate) fn is_word(bytes: &[u8], word: &str) -> bool {
+    bytes.len() == word.len() && bytes.eq_ignore_ascii_case(word.as_bytes())
 }
 
 impl std::fmt::Debug for Str {
