@@ -83,6 +83,11 @@ impl Book {
         self.records.used == 0
     }
 
+    /// About how many allocations there are to free, at most: slots stay when records go.
+    pub(crate) fn parts_to_free(&self) -> usize {
+        self.records.slots.len()
+    }
+
     pub(crate) fn sizes(&self) -> Sizes {
         Sizes { statuses: self.records.used.into(), ..Sizes::default() }
     }

@@ -133,7 +133,7 @@ unsafe extern "C" fn digest(md: *mut raw::RedisModuleDigest, value: *mut c_void)
 
 unsafe extern "C" fn free_value(value: *mut c_void) {
     // SAFETY: the server passes a value of this type for the last time.
-    guarded((), || unsafe { free::<Roster>(value, |roster| roster.clients() as usize) });
+    guarded((), || unsafe { free(value, Roster::parts_to_free) });
 }
 
 unsafe extern "C" fn mem_usage(
@@ -151,7 +151,7 @@ unsafe extern "C" fn mem_usage(
 /// Small values are freed on the main thread, large ones on ours: the server need not help.
 unsafe extern "C" fn free_effort(_: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> usize {
     // SAFETY: the server passes a value of this type.
-    guarded(1, || unsafe { borrowed::<Roster>(value) }.it.clients() as usize + 1)
+    guarded(1, || unsafe { borrowed::<Roster>(value) }.it.parts_to_free() + 1)
 }
 
 unsafe extern "C" fn unlink(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) {

@@ -100,6 +100,11 @@ impl Roster {
         self.clients == 0
     }
 
+    /// About how many allocations there are to free: slots stay when entries go.
+    pub(crate) fn parts_to_free(&self) -> usize {
+        self.slab.slots.len()
+    }
+
     pub(crate) fn sizes(&self) -> Sizes {
         Sizes { members: self.clients.into(), users: self.users.into(), statuses: 0 }
     }
