@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_int};
 use redis_module::raw;
 
 use super::context::log_warning;
-use super::{book_type, clock, command, config, guarded, hooks, info, roster_type};
+use super::{book_type, clock, command, config, guarded, hooks, info, reclaim, roster_type};
 use crate::commands;
 
 const NAME: &CStr = c"rollcall";
@@ -42,6 +42,7 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
 
 fn load(ctx: *mut raw::RedisModuleCtx) -> bool {
     clock::monotonic_ms();
+    reclaim::prepare();
     set_options(ctx);
     let steps: [(&CStr, &dyn Fn() -> bool); 6] = [
         (c"rollcall: the roster type could not be registered", &|| roster_type::register_type(ctx)),
