@@ -4,6 +4,7 @@
 //! What costs is memory that is not in a cache. So a bucket says in a few bits which hashes it may
 //! hold: looking for what is not there, as every join does, seldom goes further than the bucket.
 
+use crate::native::defrag::Defrag;
 use crate::segvec::SegVec;
 
 /// No slot.
@@ -121,6 +122,18 @@ impl Heads {
 
     pub(crate) fn bytes(&self) -> usize {
         self.heads.bytes()
+    }
+
+    /// Moves a segment of the table, if there is one with this number; else what is left of the
+    /// number after all segments.
+    pub(crate) fn move_piece(&mut self, number: usize, defrag: &Defrag) -> Option<usize> {
+        match self.heads.segment_mut(number) {
+            Some(segment) => {
+                defrag.vec(segment);
+                None
+            }
+            None => Some(number - self.heads.segments()),
+        }
     }
 
     /// Makes whatever points to `slot` point to `to`; the bucket.

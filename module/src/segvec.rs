@@ -1,6 +1,8 @@
 //! A growing array that never copies much: the first segment grows in small steps, later ones
 //! have fixed sizes and stay where they are.
 
+use crate::footprint;
+
 /// Elements of an early segment.
 const SMALL: usize = 64;
 /// Elements of a late one: few of them are found faster than many.
@@ -86,7 +88,20 @@ impl<T> SegVec<T> {
     /// Bytes allocated by the array itself.
     pub(crate) fn bytes(&self) -> usize {
         let rest = self.rest.as_ref().map_or(0, |rest| rest.bytes());
-        self.first.capacity() * size_of::<T>() + rest
+        footprint::of(self.first.capacity() * size_of::<T>()) + rest
+    }
+
+    /// A segment by number, for moving it elsewhere.
+    pub(crate) fn segment_mut(&mut self, number: usize) -> Option<&mut Vec<T>> {
+        let Some(number) = number.checked_sub(1) else { return Some(&mut self.first) };
+        let rest = self.rest.as_mut()?;
+        let early = rest.early.len();
+        if number < early { rest.early.get_mut(number) } else { rest.late.get_mut(number - early) }
+    }
+
+    /// How many segments there are.
+    pub(crate) fn segments(&self) -> usize {
+        1 + self.rest.as_ref().map_or(0, |rest| rest.early.len() + rest.late.len())
     }
 }
 
@@ -117,9 +132,11 @@ impl<T> Rest<T> {
     }
 
     fn bytes(&self) -> usize {
-        let segments = self.early.capacity() + self.late.capacity();
-        let elements = self.early.len() * SMALL + self.late.len() * LARGE;
-        size_of::<Self>() + segments * size_of::<Vec<T>>() + elements * size_of::<T>()
+        let list = |segments: &Vec<Vec<T>>, size| {
+            footprint::of(segments.capacity() * size_of::<Vec<T>>())
+                + segments.len() * footprint::of(size * size_of::<T>())
+        };
+        footprint::of(size_of::<Self>()) + list(&self.early, SMALL) + list(&self.late, LARGE)
     }
 }
 

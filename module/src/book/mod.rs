@@ -3,6 +3,7 @@
 //! A record is held by leases, or expires. While a live lease holds it, it does not expire and
 //! its user is online now; when the last one lets go, the time it lives starts.
 
+mod memory;
 mod name;
 mod records;
 pub(crate) mod store;
@@ -81,11 +82,6 @@ impl Book {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.records.used == 0
-    }
-
-    /// About how many allocations there are to free, at most: slots stay when records go.
-    pub(crate) fn parts_to_free(&self) -> usize {
-        self.records.slots.len()
     }
 
     pub(crate) fn sizes(&self) -> Sizes {
@@ -245,17 +241,6 @@ impl Book {
         if let Some(slot) = self.find(user) {
             self.settle(slot, means);
         }
-    }
-
-    /// Bytes of the whole value.
-    pub(crate) fn bytes(&self) -> usize {
-        let node = 2 * size_of::<(u32, LeaseId)>();
-        size_of::<Self>()
-            + self.records.slots.bytes()
-            + self.index.bytes()
-            + self.groups.bytes()
-            + self.names
-            + node * (2 * self.more_of_slot.len() + self.held.len())
     }
 
     fn find(&self, user: &str) -> Option<u32> {

@@ -12,6 +12,8 @@
 use rollcall_wire::{Info, varint};
 
 use super::client_id::ClientId;
+use crate::footprint;
+use crate::native::defrag::Defrag;
 use crate::native::thin::ThinBytes;
 
 const ANNOUNCED: u8 = 1;
@@ -123,7 +125,11 @@ impl Blob {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.0.bytes()
+        footprint::of(self.0.bytes())
+    }
+
+    pub(crate) fn move_by(&mut self, defrag: &Defrag) {
+        self.0.move_by(defrag);
     }
 
     fn set(&mut self, flag: u8, on: bool) {

@@ -22,6 +22,7 @@ use crate::groups::Groups;
 use crate::hash;
 use crate::lease::LeaseId;
 use crate::linear_hash::NONE;
+use crate::native::defrag::Defrag;
 use crate::registry::Sizes;
 
 /// Milliseconds of a deadline's tick: deadlines are rounded up to whole ticks.
@@ -222,10 +223,24 @@ impl Roster {
         }
     }
 
-    /// Bytes of the whole value.
-    pub(crate) fn bytes(&self) -> usize {
+    /// Bytes beside the struct itself.
+    pub(crate) fn heap(&self) -> usize {
         let index = self.index.as_ref().map_or(0, |index| index.bytes());
-        size_of::<Self>() + self.slab.slots.bytes() + index + self.groups.bytes() + self.blobs
+        self.slab.slots.bytes() + index + self.groups.bytes() + self.blobs
+    }
+
+    /// Moves one segment of the value's memory, and the entries in it; whether there was one.
+    pub(crate) fn move_piece(&mut self, number: usize, defrag: &Defrag) -> bool {
+        let slots = self.slab.slots.segments();
+        if let Some(segment) = self.slab.slots.segment_mut(number) {
+            segment
+                .iter_mut()
+                .filter_map(|slot| slot.blob.as_mut())
+                .for_each(|b| b.move_by(defrag));
+            defrag.vec(segment);
+            return true;
+        }
+        self.index.as_mut().is_some_and(|index| index.move_piece(number - slots, defrag))
     }
 
     /// The newest entry of a user, which stands for it in the index.

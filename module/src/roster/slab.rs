@@ -2,9 +2,11 @@
 
 use super::blob::Blob;
 use super::client_id::ClientId;
+use crate::footprint;
 use crate::groups::{GroupLinks, Links};
 use crate::hash;
 use crate::linear_hash::{Chain, Heads, NONE};
+use crate::native::defrag::Defrag;
 use crate::segvec::SegVec;
 
 /// One entry, or a free slot chained through `client_hash`. 32 bytes.
@@ -143,11 +145,20 @@ impl Index {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>()
+        footprint::of(size_of::<Self>())
             + self.clients.bytes()
             + self.users.bytes()
             + self.client_next.bytes()
             + self.user_next.bytes()
+    }
+
+    pub(super) fn move_piece(&mut self, number: usize, defrag: &Defrag) -> bool {
+        let links = self.client_next.segments();
+        let Some(number) = self.clients.move_piece(number, defrag) else { return true };
+        let Some(number) = self.users.move_piece(number, defrag) else { return true };
+        let side = if number < links { &mut self.client_next } else { &mut self.user_next };
+        let segment = side.segment_mut(number % links).filter(|_| number < 2 * links);
+        segment.map(|segment| defrag.vec(segment)).is_some()
     }
 
     /// Makes room for a slot's links.
