@@ -193,6 +193,12 @@ impl State {
         ended
     }
 
+    /// Data is about to be loaded, and names its leases: those of data that is gone are forgotten.
+    pub(crate) fn before_load(&mut self) {
+        let spaces = &self.spaces;
+        self.leases.retain(|lease| spaces.iter().any(|space| space.holds.contains_key(&lease)));
+    }
+
     /// Entries that wait for their slice.
     pub(crate) fn due_entries(&self) -> u64 {
         self.unswept().into_iter().map(|lease| self.held(lease).0).sum()

@@ -79,7 +79,7 @@ impl Command for Add<'_> {
 // === impl Add ===
 
 impl<'a> Add<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let client = args.id("client", caps::CLIENT)?;
         let user = args.user_or_empty()?;

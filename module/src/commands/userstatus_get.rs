@@ -42,7 +42,7 @@ impl Command for Get<'_> {
 // === impl Get ===
 
 impl<'a> Get<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let users = args.names("users")?.ids("user", caps::USER)?;
         Ok(Self { key, users })

@@ -26,6 +26,7 @@ pub(crate) mod load;
 pub(crate) mod reclaim;
 pub(crate) mod replicate;
 pub(crate) mod roster_type;
+pub(crate) mod server;
 pub(crate) mod string;
 pub(crate) mod thin;
 pub(crate) mod types;

@@ -48,8 +48,15 @@ impl std::fmt::Debug for Str {
 }
 
 #[cfg(test)]
+impl From<&[u8]> for Str {
+    fn from(bytes: &[u8]) -> Self {
+        Self { inner: Box::into_raw(Box::new(bytes.to_vec())).cast() }
+    }
+}
+
+#[cfg(test)]
 impl From<&str> for Str {
     fn from(text: &str) -> Self {
-        Self { inner: Box::into_raw(Box::new(text.as_bytes().to_vec())).cast() }
+        Self::from(text.as_bytes())
     }
 }
