@@ -164,10 +164,11 @@ impl Leases {
         }
     }
 
-    /// Forgets all leases, as before a load. Identities go on.
-    pub(crate) fn clear(&mut self) {
-        self.alive.clear();
-        self.all.clear();
+    /// Forgets the leases that hold nothing, as before a load. Identities go on. Where a load
+    /// leaves old data in place, their leases stay with them.
+    pub(crate) fn retain(&mut self, holds: impl Fn(LeaseId) -> bool) {
+        self.alive.retain(|_, id| holds(*id));
+        self.all.retain(|id, _| holds(*id));
     }
 
     /// Live leases by node, with what is left of their time.

@@ -8,6 +8,7 @@ mod args;
 mod book;
 mod commands;
 mod error;
+mod footprint;
 mod groups;
 mod hash;
 mod keyed;

@@ -1,11 +1,17 @@
 //! A growing array that never copies much: the first segment grows in small steps, later ones
-//! have a fixed size and stay where they are.
+//! have fixed sizes and stay where they are.
 
-/// Elements of a full segment.
-const SEGMENT: usize = 64;
+use crate::footprint;
+
+/// Elements of an early segment.
+const SMALL: usize = 64;
+/// Elements of a late one: few of them are found faster than many.
+const LARGE: usize = 512;
+/// Where the late ones begin.
+const LATE: usize = 2048;
 
 /// Capacities of the first segment, so that small rosters are tight.
-const STEPS: [usize; 15] = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, SEGMENT];
+const STEPS: [usize; 15] = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, SMALL];
 
 /// The array.
 #[derive(Debug)]
@@ -14,9 +20,14 @@ pub(crate) struct SegVec<T> {
     rest: Option<Box<Rest<T>>>,
 }
 
-/// Segments after the first.
+/// Segments after the first. None of them is empty.
 #[derive(Debug)]
-struct Rest<T>(Vec<Vec<T>>);
+struct Rest<T> {
+    /// Elements, those of the first segment included.
+    len: usize,
+    early: Vec<Vec<T>>,
+    late: Vec<Vec<T>>,
+}
 
 // === impl SegVec ===
 
@@ -26,67 +37,106 @@ impl<T> SegVec<T> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        match self.rest.as_ref().and_then(|rest| Some((rest.0.len(), rest.0.last()?))) {
-            None => self.first.len(),
-            Some((segments, last)) => segments * SEGMENT + last.len(),
-        }
+        self.rest.as_ref().map_or(self.first.len(), |rest| rest.len)
     }
 
     pub(crate) fn push(&mut self, value: T) {
-        if self.first.len() < SEGMENT {
+        if self.first.len() < SMALL {
             if self.first.len() == self.first.capacity() {
                 let held = self.first.len();
-                let step = STEPS.iter().find(|step| **step > held).copied().unwrap_or(SEGMENT);
+                let step = STEPS.iter().find(|step| **step > held).copied().unwrap_or(SMALL);
                 self.first.reserve_exact(step - held);
             }
             self.first.push(value);
             return;
         }
-        let rest = &mut self.rest.get_or_insert_with(|| Box::new(Rest(Vec::new()))).0;
-        if rest.last().is_none_or(|last| last.len() == SEGMENT) {
-            rest.push(Vec::with_capacity(SEGMENT));
-        }
-        if let Some(last) = rest.last_mut() {
-            last.push(value);
-        }
+        let none = || Box::new(Rest { len: SMALL, early: Vec::new(), late: Vec::new() });
+        self.rest.get_or_insert_with(none).push(value);
     }
 
     pub(crate) fn pop(&mut self) -> Option<T> {
         let Some(rest) = &mut self.rest else { return self.first.pop() };
-        let last = rest.0.last_mut()?;
-        let value = last.pop();
-        if last.is_empty() {
-            rest.0.pop();
-        }
-        if rest.0.is_empty() {
+        let value = rest.pop();
+        if rest.len == SMALL {
             self.rest = None;
         }
         value
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&T> {
-        if at < SEGMENT {
+        if at < SMALL {
             return self.first.get(at);
         }
-        self.rest.as_ref()?.0.get(at / SEGMENT - 1)?.get(at % SEGMENT)
+        let rest = self.rest.as_ref()?;
+        if at < LATE {
+            return rest.early.get(at / SMALL - 1)?.get(at % SMALL);
+        }
+        rest.late.get((at - LATE) / LARGE)?.get(at % LARGE)
     }
 
     pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
-        if at < SEGMENT {
+        if at < SMALL {
             return self.first.get_mut(at);
         }
-        self.rest.as_mut()?.0.get_mut(at / SEGMENT - 1)?.get_mut(at % SEGMENT)
+        let rest = self.rest.as_mut()?;
+        if at < LATE {
+            return rest.early.get_mut(at / SMALL - 1)?.get_mut(at % SMALL);
+        }
+        rest.late.get_mut((at - LATE) / LARGE)?.get_mut(at % LARGE)
     }
 
     /// Bytes allocated by the array itself.
     pub(crate) fn bytes(&self) -> usize {
-        let size = size_of::<T>();
-        let rest = self.rest.as_ref().map_or(0, |rest| {
-            size_of::<Rest<T>>()
-                + rest.0.capacity() * size_of::<Vec<T>>()
-                + rest.0.len() * SEGMENT * size
-        });
-        self.first.capacity() * size + rest
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.bytes());
+        footprint::of(self.first.capacity() * size_of::<T>()) + rest
+    }
+
+    /// A segment by number, for moving it elsewhere.
+    pub(crate) fn segment_mut(&mut self, number: usize) -> Option<&mut Vec<T>> {
+        let Some(number) = number.checked_sub(1) else { return Some(&mut self.first) };
+        let rest = self.rest.as_mut()?;
+        let early = rest.early.len();
+        if number < early { rest.early.get_mut(number) } else { rest.late.get_mut(number - early) }
+    }
+
+    /// How many segments there are.
+    pub(crate) fn segments(&self) -> usize {
+        1 + self.rest.as_ref().map_or(0, |rest| rest.early.len() + rest.late.len())
+    }
+}
+
+// === impl Rest ===
+
+impl<T> Rest<T> {
+    fn push(&mut self, value: T) {
+        let (segments, size) =
+            if self.len < LATE { (&mut self.early, SMALL) } else { (&mut self.late, LARGE) };
+        if self.len.is_multiple_of(size) {
+            segments.push(Vec::with_capacity(size));
+        }
+        if let Some(last) = segments.last_mut() {
+            last.push(value);
+            self.len += 1;
+        }
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let segments = if self.len <= LATE { &mut self.early } else { &mut self.late };
+        let last = segments.last_mut()?;
+        let value = last.pop()?;
+        self.len -= 1;
+        if last.is_empty() {
+            segments.pop();
+        }
+        Some(value)
+    }
+
+    fn bytes(&self) -> usize {
+        let list = |segments: &Vec<Vec<T>>, size| {
+            footprint::of(segments.capacity() * size_of::<Vec<T>>())
+                + segments.len() * footprint::of(size * size_of::<T>())
+        };
+        footprint::of(size_of::<Self>()) + list(&self.early, SMALL) + list(&self.late, LARGE)
     }
 }
 
@@ -113,14 +163,15 @@ mod tests {
     #[test]
     fn it_behaves_like_a_vec() {
         let mut array = SegVec::new();
-        for value in 0..1000u32 {
+        for value in 0..9000u32 {
             assert_eq!(array.len(), value as usize);
             array.push(value);
+            assert_eq!(array.get(value as usize + 1), None);
         }
-        assert!((0..1000u32).all(|at| array[at] == at));
-        assert_eq!(array.get(1000), None);
-        for value in (0..1000).rev() {
+        assert!((0..9000u32).all(|at| array[at] == at));
+        for value in (0..9000).rev() {
             assert_eq!(array.pop(), Some(value));
+            assert_eq!(array.len(), value as usize);
         }
         assert_eq!((array.pop(), array.len()), (None, 0));
     }

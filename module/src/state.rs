@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) untold: Vec<LeaseNews>,
     /// Events of the running command or slice.
     pub(crate) outbox: Outbox,
+    /// Room for the stored form of one entry, empty between commands.
+    pub(crate) record: Vec<u8>,
     /// The timer last saw clients paused.
     pub(crate) paused: bool,
     /// When the timer last ran, on the monotonic clock.
@@ -98,6 +100,7 @@ impl State {
             own_delete: false,
             untold: Vec::new(),
             outbox: Outbox::default(),
+            record: Vec::new(),
             paused: false,
             visited_ms: 0,
         }
@@ -188,6 +191,12 @@ impl State {
         ended.push(LeaseId::ENDED);
         ended.retain(|lease| self.spaces.iter().any(|space| space.holds.contains_key(lease)));
         ended
+    }
+
+    /// Data is about to be loaded, and names its leases: those of data that is gone are forgotten.
+    pub(crate) fn before_load(&mut self) {
+        let spaces = &self.spaces;
+        self.leases.retain(|lease| spaces.iter().any(|space| space.holds.contains_key(&lease)));
     }
 
     /// Entries that wait for their slice.

@@ -48,7 +48,8 @@ pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
 pub(crate) fn is_json(bytes: &[u8], max_depth: usize) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     // Depth first: the parser below must not be the one to meet a million brackets.
-    depth(bytes) <= max_depth && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    let shallow = bytes.len() <= max_depth || depth(bytes) <= max_depth;
+    shallow && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// The deepest bracket nesting outside strings; right for valid JSON, an estimate otherwise.

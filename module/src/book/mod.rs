@@ -3,6 +3,7 @@
 //! A record is held by leases, or expires. While a live lease holds it, it does not expire and
 //! its user is online now; when the last one lets go, the time it lives starts.
 
+mod memory;
 mod name;
 mod records;
 pub(crate) mod store;
@@ -16,9 +17,12 @@ use records::Records;
 use crate::groups::Groups;
 use crate::hash;
 use crate::lease::{LeaseId, Leases};
-use crate::linear_hash::Heads;
+use crate::linear_hash::{Heads, NONE};
 use crate::registry::Sizes;
 use crate::roster::Ledger;
+
+/// Users looked up at a time.
+const BATCH: usize = 64;
 
 /// Why a record stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,8 +101,30 @@ impl Book {
         }
     }
 
-    pub(crate) fn get(&self, user: &str, now: u32, leases: &Leases) -> Status {
-        let Some(slot) = self.find(user) else { return Status::default() };
+    /// What is known of users, in order.
+    pub(crate) fn get(
+        &self,
+        users: &[&str],
+        now: u32,
+        leases: &Leases,
+        mut each: impl FnMut(Status),
+    ) {
+        for users in users.chunks(BATCH) {
+            // Memory is read for many users at once: one by one, most of the time would be waiting.
+            let mut firsts = [NONE; BATCH];
+            for (first, user) in firsts.iter_mut().zip(users) {
+                *first = self.index.first(hash::short(user.as_bytes()));
+            }
+            let there = firsts.iter().filter(|slot| **slot != NONE);
+            std::hint::black_box(there.fold(0, |sum, slot| sum ^ self.records.slots[*slot].next));
+            for (first, user) in firsts.into_iter().zip(users) {
+                each(self.status(self.find_from(first, user), now, leases));
+            }
+        }
+    }
+
+    fn status(&self, slot: Option<u32>, now: u32, leases: &Leases) -> Status {
+        let Some(slot) = slot else { return Status::default() };
         let record = &self.records.slots[slot];
         let alive = self.holders(slot).any(|lease| leases.alive(lease).is_some());
         let online = if alive { record.online.max(now) } else { self.settled(slot, leases).0 };
@@ -217,20 +243,20 @@ impl Book {
         }
     }
 
-    /// Bytes of the whole value.
-    pub(crate) fn bytes(&self) -> usize {
-        let node = 2 * size_of::<(u32, LeaseId)>();
-        size_of::<Self>()
-            + self.records.slots.bytes()
-            + self.index.bytes()
-            + self.groups.bytes()
-            + self.names
-            + node * (2 * self.more_of_slot.len() + self.held.len())
+    fn find(&self, user: &str) -> Option<u32> {
+        self.find_from(self.index.first(hash::short(user.as_bytes())), user)
     }
 
-    fn find(&self, user: &str) -> Option<u32> {
-        let is = |slot| self.records.slots[slot].name.bytes() == user.as_bytes();
-        self.index.find(&self.records, hash::of(user.as_bytes()), is)
+    /// The user's slot in the chain that begins at `slot`.
+    fn find_from(&self, mut slot: u32, user: &str) -> Option<u32> {
+        while slot != NONE {
+            let record = &self.records.slots[slot];
+            if record.name.bytes() == user.as_bytes() {
+                return Some(slot);
+            }
+            slot = record.next;
+        }
+        None
     }
 
     /// A new record is in no group yet: the caller says why it stays.

@@ -2,6 +2,8 @@
 
 use std::num::NonZeroU8;
 
+use crate::footprint;
+use crate::native::defrag::Defrag;
 use crate::native::thin::ThinBytes;
 
 /// Longest name that needs no allocation.
@@ -40,11 +42,17 @@ impl Name {
         std::str::from_utf8(self.bytes()).unwrap_or_default()
     }
 
+    pub(super) fn move_by(&mut self, defrag: &Defrag) {
+        if let Self::Long(bytes) = self {
+            bytes.move_by(defrag);
+        }
+    }
+
     /// Bytes beside the 16.
     pub(super) fn heap(&self) -> usize {
         match self {
             Self::Short { .. } => 0,
-            Self::Long(bytes) => bytes.bytes(),
+            Self::Long(bytes) => footprint::of(bytes.bytes()),
         }
     }
 }

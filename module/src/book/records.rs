@@ -54,8 +54,8 @@ impl Records {
 }
 
 impl Chain for Records {
-    fn hash(&self, slot: u32) -> u64 {
-        hash::of(self.slots[slot].name.bytes())
+    fn hash(&self, slot: u32) -> u32 {
+        hash::short(self.slots[slot].name.bytes())
     }
     fn next(&self, slot: u32) -> u32 {
         self.slots[slot].next

@@ -1,5 +1,7 @@
 //! The commands, one file each, and the one list of them.
 
+#[cfg(test)]
+mod fuzz;
 mod presence_add;
 mod presence_apply;
 mod presence_get;

@@ -11,13 +11,13 @@ use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::clock;
 use crate::native::context::Ctx;
-use crate::native::string::Str;
+use crate::native::string::{Str, is_word};
 use crate::roster::change;
 use crate::roster::{ClientId, Holder, Parts, Roster};
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
-/// Room for the usual entry; larger ones grow.
-const RECORD: usize = 256;
+/// Room for the usual entry is kept from one command to the next.
+const RECORD: usize = 4096;
 
 /// The arguments.
 #[derive(Debug)]
@@ -79,26 +79,27 @@ impl Command for Add<'_> {
 // === impl Add ===
 
 impl<'a> Add<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let client = args.id("client", caps::CLIENT)?;
         let user = args.user_or_empty()?;
         let (mut conn_info, mut chan_info, mut holder) = (None, None, None);
         let (mut notify, mut back, mut with_seq) = (None, None, None);
         while let Some(word) = args.next() {
-            if word.is_word("CONNINFO") {
+            let name = word.bytes();
+            if is_word(name, "CONNINFO") {
                 once(&mut conn_info, args.info("CONNINFO")?, word)?;
-            } else if word.is_word("CHANINFO") {
+            } else if is_word(name, "CHANINFO") {
                 once(&mut chan_info, args.info("CHANINFO")?, word)?;
-            } else if let Some(until) = Until::parse(word, &mut args)? {
+            } else if let Some(until) = Until::parse(name, &mut args)? {
                 if holder.replace(until).is_some() {
                     return Err(one_holder());
                 }
-            } else if word.is_word("NOTIFY") {
+            } else if is_word(name, "NOTIFY") {
                 once(&mut notify, (), word)?;
-            } else if word.is_word("BACK") {
+            } else if is_word(name, "BACK") {
                 once(&mut back, (), word)?;
-            } else if word.is_word("WITHSEQ") {
+            } else if is_word(name, "WITHSEQ") {
                 once(&mut with_seq, (), word)?;
             } else {
                 return Err(unknown(word));
@@ -133,7 +134,7 @@ impl<'a> Add<'a> {
             holder: self.holder.resolve()?,
             back: self.back,
         };
-        let mut record = Vec::with_capacity(RECORD);
+        let mut record = cell::with(|state| std::mem::take(&mut state.record));
         let done = key.change_or_create(|roster, acting| {
             let added = change::add(roster, &add, acting);
             if added.changed {
@@ -145,6 +146,9 @@ impl<'a> Add<'a> {
         if added.changed {
             ctx.replicate_put(self.key, seq, &record);
         }
+        record.clear();
+        record.shrink_to(RECORD);
+        cell::with(|state| state.record = record);
         if self.with_seq {
             ctx.reply_array(2);
             ctx.reply_number(seq);
@@ -161,16 +165,16 @@ fn one_holder() -> CommandError {
 // === impl Until ===
 
 impl<'a> Until<'a> {
-    fn parse(word: &Str, args: &mut Args<'a>) -> Result<Option<Self>, CommandError> {
-        if word.is_word("EX") {
+    fn parse(name: &[u8], args: &mut Args<'a>) -> Result<Option<Self>, CommandError> {
+        if is_word(name, "EX") {
             let seconds = args.number("EX", " of seconds", caps::SECONDS)?;
             return Ok(Some(Self::Ms(seconds * 1000)));
         }
-        if word.is_word("PX") {
+        if is_word(name, "PX") {
             let ms = args.number("PX", " of milliseconds", caps::SECONDS * 1000)?;
             return Ok(Some(Self::Ms(ms)));
         }
-        if word.is_word("LEASE") {
+        if is_word(name, "LEASE") {
             if args.is_empty() {
                 return Err(CommandError::bad("LEASE needs a value"));
             }

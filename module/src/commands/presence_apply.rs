@@ -74,7 +74,7 @@ pub(super) fn version(args: &mut Args<'_>) -> Result<(), CommandError> {
 // === impl Apply ===
 
 impl<'a> Apply<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         version(&mut args)?;
         let word = args.required()?;

@@ -46,7 +46,7 @@ impl Command for Get<'_> {
 // === impl Get ===
 
 impl<'a> Get<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let (mut json, mut with_seq) = (None, None);
         while let Some(word) = args.next() {

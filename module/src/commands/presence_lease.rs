@@ -66,7 +66,7 @@ impl Command for Keep<'_> {
 }
 
 impl<'a> Keep<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let node = args.id("node", caps::NODE)?;
         let word = args.required()?;
         if !word.is_word("PX") {
@@ -120,7 +120,7 @@ impl Command for Drop<'_> {
 }
 
 impl<'a> Drop<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let node = args.id("node", caps::NODE)?;
         args.finish()?;
         Ok(Self { node })

@@ -47,7 +47,7 @@ impl Command for LeaseApply<'_> {
 // === impl LeaseApply ===
 
 impl<'a> LeaseApply<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         version(&mut args)?;
         let word = args.required()?;
         let end = word.is_word(words::END);

@@ -41,7 +41,7 @@ impl Command for Rem<'_> {
 // === impl Rem ===
 
 impl<'a> Rem<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let clients = args.names("clients")?.ids("client", caps::CLIENT)?;
         Ok(Self { key, clients })

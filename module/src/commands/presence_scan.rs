@@ -59,7 +59,7 @@ impl Command for Scan<'_> {
 // === impl Scan ===
 
 impl<'a> Scan<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let cursor = Cursor::parse(args.required()?.bytes())
             .ok_or_else(|| CommandError::bad("cursor must be 0 or what the last page returned"))?;

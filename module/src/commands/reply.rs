@@ -8,7 +8,7 @@ use crate::roster::Parts;
 /// `[client, user, conn_info|nil, chan_info|nil]`.
 pub(super) fn member(ctx: &Ctx, parts: &Parts<'_>) {
     ctx.reply_array(4);
-    ctx.reply_bytes(parts.client.text(&mut [0; 36]).as_bytes());
+    ctx.reply_bytes(parts.client.bytes(&mut [0; 36]));
     ctx.reply_bytes(parts.user.as_bytes());
     for info in [parts.conn_info, parts.chan_info] {
         match info {

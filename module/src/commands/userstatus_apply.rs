@@ -63,7 +63,7 @@ impl Command for Apply<'_> {
 // === impl Apply ===
 
 impl<'a> Apply<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         version(&mut args)?;
         let what = What::parse(&mut args)?;

@@ -42,7 +42,7 @@ impl Command for Del<'_> {
 // === impl Del ===
 
 impl<'a> Del<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let names = args.names("users")?;
         Ok(Self { key, names, users: names.ids("user", caps::USER)? })

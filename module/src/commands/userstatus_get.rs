@@ -6,7 +6,7 @@
 use rollcall_wire::caps;
 
 use crate::args::Args;
-use crate::book::Book;
+use crate::book::{Book, Status};
 use crate::error::CommandError;
 use crate::native::context::Ctx;
 use crate::native::key::Key;
@@ -42,7 +42,7 @@ impl Command for Get<'_> {
 // === impl Get ===
 
 impl<'a> Get<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let users = args.names("users")?.ids("user", caps::USER)?;
         Ok(Self { key, users })
@@ -53,19 +53,23 @@ impl<'a> Get<'a> {
         let book = key.value::<Book>()?.map(|value| &value.it);
         let now = clock::wall_s();
         ctx.reply_array(self.users.len());
-        cell::with(|state| {
-            for user in &self.users {
-                let status =
-                    book.map(|book| book.get(user, now, &state.leases)).unwrap_or_default();
-                ctx.reply_array(2);
-                for second in [status.active, status.online] {
-                    match second {
-                        Some(second) => ctx.reply_number(second.into()),
-                        None => ctx.reply_null(),
-                    }
-                }
-            }
-        });
+        match book {
+            Some(book) => cell::with(|state| {
+                book.get(&self.users, now, &state.leases, |status| reply(ctx, status));
+            }),
+            None => self.users.iter().for_each(|_| reply(ctx, Status::default())),
+        }
         Ok(())
+    }
+}
+
+/// `[active|nil, online|nil]`.
+fn reply(ctx: &Ctx, status: Status) {
+    ctx.reply_array(2);
+    for second in [status.active, status.online] {
+        match second {
+            Some(second) => ctx.reply_number(second.into()),
+            None => ctx.reply_null(),
+        }
     }
 }

@@ -49,7 +49,7 @@ impl Command for Offline<'_> {
 // === impl Offline ===
 
 impl<'a> Offline<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let (node, ex) = lease_and_ex(&mut args)?;
         let names = args.names("users")?;

@@ -42,7 +42,7 @@ impl Command for Touch<'_> {
 // === impl Touch ===
 
 impl<'a> Touch<'a> {
-    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let ex = ex(&mut args)?;
         let names = args.names("users")?;

@@ -6,10 +6,12 @@ use std::sync::atomic::AtomicPtr;
 use redis_module::raw;
 use rollcall_wire::stored::{StoredStatus, VERSION};
 
+use super::defrag::{self, Defrag, Pieces};
 use super::key::{Native, Value};
 use super::types::{Loading, Saving, Unbooked, borrowed, db_of, free, hand_over, register};
 use super::{cell, guarded};
 use crate::book::{Book, Means};
+use crate::footprint;
 use crate::keyed::detach;
 use crate::lease::LeaseId;
 
@@ -35,9 +37,16 @@ pub(super) fn register_type(ctx: *mut raw::RedisModuleCtx) -> bool {
         free_effort2: Some(free_effort),
         unlink2: Some(unlink),
         copy2: Some(copy),
+        defrag: Some(defrag::callback::<Book>),
         ..none
     };
     register::<Book>(ctx, c"rollcallS", methods)
+}
+
+impl Pieces for Book {
+    fn move_piece(&mut self, number: usize, defrag: &Defrag) -> bool {
+        Book::move_piece(self, number, defrag)
+    }
 }
 
 unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
@@ -126,7 +135,7 @@ unsafe extern "C" fn digest(md: *mut raw::RedisModuleDigest, value: *mut c_void)
 
 unsafe extern "C" fn free_value(value: *mut c_void) {
     // SAFETY: the server passes a value of this type for the last time.
-    guarded((), || unsafe { free::<Book>(value, |book| book.len() as usize) });
+    guarded((), || unsafe { free(value, Book::parts_to_free) });
 }
 
 unsafe extern "C" fn mem_usage(
@@ -137,14 +146,14 @@ unsafe extern "C" fn mem_usage(
     guarded(0, || {
         // SAFETY: the server passes a value of this type.
         let value = unsafe { borrowed::<Book>(value) };
-        size_of::<Value<Book>>() - size_of::<Book>() + value.it.bytes()
+        footprint::of(size_of::<Value<Book>>()) + value.it.heap()
     })
 }
 
 /// Small values are freed on the main thread, large ones on ours: the server need not help.
 unsafe extern "C" fn free_effort(_: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> usize {
     // SAFETY: the server passes a value of this type.
-    guarded(1, || unsafe { borrowed::<Book>(value) }.it.len() as usize / 8 + 1)
+    guarded(1, || unsafe { borrowed::<Book>(value) }.it.parts_to_free() / 8 + 1)
 }
 
 unsafe extern "C" fn unlink(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) {

@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString, c_int};
 
 use redis_module::raw;
 
+use super::server;
 use super::string::Str;
 
 /// Valid during the callback it was made for.
@@ -56,9 +57,9 @@ impl Ctx {
         self.has(raw::REDISMODULE_CTX_FLAGS_MASTER)
     }
 
-    /// Whether a command may be an internal one: it comes from the master or from the AOF.
+    /// Whether a command may be an internal one: it comes from a master or from the AOF.
     pub(crate) fn is_internal(&self) -> bool {
-        self.has(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
+        self.has(server::replicated_flags() | raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
     pub(crate) fn is_loading(&self) -> bool {

@@ -231,7 +231,7 @@ unsafe extern "C" fn on_loading(
         cell::with(|state| match sub {
             raw::REDISMODULE_SUBEVENT_LOADING_RDB_START
             | raw::REDISMODULE_SUBEVENT_LOADING_AOF_START
-            | raw::REDISMODULE_SUBEVENT_LOADING_REPL_START => state.leases.clear(),
+            | raw::REDISMODULE_SUBEVENT_LOADING_REPL_START => state.before_load(),
             _ => {
                 state.draw_epoch();
                 state.leases.grace(config::lease_grace_ms());

@@ -5,7 +5,9 @@ use std::ffi::{CStr, c_int};
 use redis_module::raw;
 
 use super::context::log_warning;
-use super::{book_type, clock, command, config, guarded, hooks, info, roster_type};
+use super::{
+    book_type, clock, command, config, guarded, hooks, info, reclaim, roster_type, server,
+};
 use crate::commands;
 
 const NAME: &CStr = c"rollcall";
@@ -42,6 +44,8 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
 
 fn load(ctx: *mut raw::RedisModuleCtx) -> bool {
     clock::monotonic_ms();
+    reclaim::prepare();
+    server::ask(ctx);
     set_options(ctx);
     let steps: [(&CStr, &dyn Fn() -> bool); 6] = [
         (c"rollcall: the roster type could not be registered", &|| roster_type::register_type(ctx)),
@@ -65,7 +69,7 @@ fn load(ctx: *mut raw::RedisModuleCtx) -> bool {
 fn set_options(ctx: *mut raw::RedisModuleCtx) {
     // Broken dumps become errors instead of ending the server. Loading beside the old data stays
     // off: the registry knows one set of keys.
-    let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS;
+    let options = raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS.cast_signed() | server::options();
     // SAFETY: called during load with the server's context.
-    unsafe { api!(RedisModule_SetModuleOptions(ctx, options.cast_signed())) };
+    unsafe { api!(RedisModule_SetModuleOptions(ctx, options)) };
 }

@@ -12,6 +12,11 @@ const QUEUE: usize = 65_536;
 
 static SENDER: OnceLock<Option<SyncSender<Box<dyn Any + Send>>>> = OnceLock::new();
 
+/// Starts the thread, so that the first large value need not wait for it.
+pub(super) fn prepare() {
+    SENDER.get_or_init(start);
+}
+
 /// Drops a value later and elsewhere. Values hold no strings of the server, so any thread may.
 pub(crate) fn later<T: Any + Send>(value: Box<T>) {
     match SENDER.get_or_init(start) {

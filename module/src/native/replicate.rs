@@ -1,6 +1,7 @@
 //! What replicas and the AOF are told: the internal commands of `wire::replicated`.
 
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
 use rollcall_wire::replicated as words;
@@ -12,19 +13,34 @@ const PRESENCE_APPLY: &CStr = c"PRESENCE.APPLY";
 const LEASEAPPLY: &CStr = c"PRESENCE.LEASEAPPLY";
 const USERSTATUS_APPLY: &CStr = c"USERSTATUS.APPLY";
 
+/// Words of every join: made once, kept for ever.
+static VERSION: AtomicPtr<raw::RedisModuleString> = AtomicPtr::new(std::ptr::null_mut());
+static PUT: AtomicPtr<raw::RedisModuleString> = AtomicPtr::new(std::ptr::null_mut());
+
+/// A string that is made when it is first needed, and never freed.
+fn shared(place: &AtomicPtr<raw::RedisModuleString>, text: &str) -> *mut raw::RedisModuleString {
+    let known = place.load(Ordering::Relaxed);
+    if !known.is_null() {
+        return known;
+    }
+    let made = std::mem::ManuallyDrop::new(OwnStr::new(text.as_bytes())).as_str().inner;
+    place.store(made, Ordering::Relaxed);
+    made
+}
+
 impl Ctx {
     /// An entry came or changed.
     pub(crate) fn replicate_put(&self, key: &Str, seq: u64, record: &[u8]) {
-        // SAFETY: the context is live, and the arguments are what the format says: a string, two
-        // C strings, a number, a buffer with its length.
+        // SAFETY: the context is live, and the arguments are what the format says: three strings,
+        // a number, a buffer with its length.
         unsafe {
             api!(RedisModule_Replicate(
                 self.inner,
                 PRESENCE_APPLY.as_ptr(),
-                c"scclb".as_ptr(),
+                c"ssslb".as_ptr(),
                 key.inner,
-                c"1".as_ptr(),
-                c"PUT".as_ptr(),
+                shared(&VERSION, words::VERSION),
+                shared(&PUT, words::PUT),
                 seq.cast_signed(),
                 record.as_ptr(),
                 record.len()

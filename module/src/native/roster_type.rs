@@ -6,11 +6,13 @@ use std::sync::atomic::AtomicPtr;
 use redis_module::raw;
 use rollcall_wire::stored::{StoredEntry, VERSION};
 
+use super::defrag::{self, Defrag, Pieces};
 use super::key::{Native, Value};
 use super::types::{
     Loading, Saving, Unbooked, borrowed, db_of, free, hand_over, note_unlinked, register,
 };
 use super::{cell, guarded};
+use crate::footprint;
 use crate::keyed::detach;
 use crate::roster::Roster;
 use crate::roster::store::live_holder;
@@ -37,9 +39,16 @@ pub(super) fn register_type(ctx: *mut raw::RedisModuleCtx) -> bool {
         free_effort2: Some(free_effort),
         unlink2: Some(unlink),
         copy2: Some(copy),
+        defrag: Some(defrag::callback::<Roster>),
         ..none
     };
     register::<Roster>(ctx, c"rollcallP", methods)
+}
+
+impl Pieces for Roster {
+    fn move_piece(&mut self, number: usize, defrag: &Defrag) -> bool {
+        Roster::move_piece(self, number, defrag)
+    }
 }
 
 unsafe extern "C" fn rdb_load(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
@@ -133,7 +142,7 @@ unsafe extern "C" fn digest(md: *mut raw::RedisModuleDigest, value: *mut c_void)
 
 unsafe extern "C" fn free_value(value: *mut c_void) {
     // SAFETY: the server passes a value of this type for the last time.
-    guarded((), || unsafe { free::<Roster>(value, |roster| roster.clients() as usize) });
+    guarded((), || unsafe { free(value, Roster::parts_to_free) });
 }
 
 unsafe extern "C" fn mem_usage(
@@ -144,14 +153,14 @@ unsafe extern "C" fn mem_usage(
     guarded(0, || {
         // SAFETY: the server passes a value of this type.
         let value = unsafe { borrowed::<Roster>(value) };
-        size_of::<Value<Roster>>() - size_of::<Roster>() + value.it.bytes()
+        footprint::of(size_of::<Value<Roster>>()) + value.it.heap()
     })
 }
 
 /// Small values are freed on the main thread, large ones on ours: the server need not help.
 unsafe extern "C" fn free_effort(_: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> usize {
     // SAFETY: the server passes a value of this type.
-    guarded(1, || unsafe { borrowed::<Roster>(value) }.it.clients() as usize + 1)
+    guarded(1, || unsafe { borrowed::<Roster>(value) }.it.parts_to_free() + 1)
 }
 
 unsafe extern "C" fn unlink(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) {

@@ -32,8 +32,13 @@ impl Str {
 
     /// Options are words in either case.
     pub(crate) fn is_word(&self, word: &str) -> bool {
-        self.bytes().eq_ignore_ascii_case(word.as_bytes())
+        is_word(self.bytes(), word)
     }
+}
+
+/// The same for bytes that were asked for before.
+pub(crate) fn is_word(bytes: &[u8], word: &str) -> bool {
+    bytes.len() == word.len() && bytes.eq_ignore_ascii_case(word.as_bytes())
 }
 
 impl std::fmt::Debug for Str {
@@ -43,8 +48,15 @@ impl std::fmt::Debug for Str {
 }
 
 #[cfg(test)]
+impl From<&[u8]> for Str {
+    fn from(bytes: &[u8]) -> Self {
+        Self { inner: Box::into_raw(Box::new(bytes.to_vec())).cast() }
+    }
+}
+
+#[cfg(test)]
 impl From<&str> for Str {
     fn from(text: &str) -> Self {
-        Self { inner: Box::into_raw(Box::new(text.as_bytes().to_vec())).cast() }
+        Self::from(text.as_bytes())
     }
 }

@@ -5,6 +5,8 @@ use std::ptr::NonNull;
 
 use rollcall_wire::varint;
 
+use super::defrag::Defrag;
+
 /// Never changes its length; freed with its owner. An `Option` of it is one pointer.
 pub(crate) struct ThinBytes(NonNull<u8>);
 
@@ -49,6 +51,14 @@ impl ThinBytes {
         let (prefix, length) = self.extent();
         // SAFETY: as above; `&mut self` makes the access exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(prefix), length) }
+    }
+
+    /// Puts the bytes where the defragmenter wants them.
+    pub(crate) fn move_by(&mut self, defrag: &Defrag) {
+        // SAFETY: the allocation is ours alone, and its new place is the only one from now on.
+        if let Some(new) = NonNull::new(unsafe { defrag.moved(self.0.as_ptr()) }) {
+            self.0 = new;
+        }
     }
 
     /// Bytes of the allocation.

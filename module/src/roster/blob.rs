@@ -12,6 +12,8 @@
 use rollcall_wire::{Info, varint};
 
 use super::client_id::ClientId;
+use crate::footprint;
+use crate::native::defrag::Defrag;
 use crate::native::thin::ThinBytes;
 
 const ANNOUNCED: u8 = 1;
@@ -86,14 +88,22 @@ impl Blob {
         }
     }
 
-    pub(crate) fn client(&self) -> ClientId<'_> {
-        self.client_and_end().0
+    /// Whether it is the entry of this client.
+    pub(crate) fn is_of(&self, client: ClientId<'_>) -> bool {
+        let (kind, own) = self.client_bytes();
+        match client {
+            ClientId::Uuid(uuid) => kind == PACKED && own == uuid,
+            ClientId::Text(text) => kind == 0 && own == text.as_bytes(),
+        }
+    }
+
+    /// Whether it stands for this user in the index of users.
+    pub(crate) fn is_head_of(&self, user: &str) -> bool {
+        self.is_head() && self.user_bytes() == user.as_bytes()
     }
 
     pub(crate) fn user(&self) -> &str {
-        let bytes = self.0.as_slice();
-        let at = self.client_and_end().1;
-        text(&bytes[at + 1..=at + usize::from(bytes[at])])
+        text(self.user_bytes())
     }
 
     pub(crate) fn born(&self) -> u32 {
@@ -115,7 +125,11 @@ impl Blob {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.0.bytes()
+        footprint::of(self.0.bytes())
+    }
+
+    pub(crate) fn move_by(&mut self, defrag: &Defrag) {
+        self.0.move_by(defrag);
     }
 
     fn set(&mut self, flag: u8, on: bool) {
@@ -123,16 +137,36 @@ impl Blob {
         *flags = if on { *flags | flag } else { *flags & !flag };
     }
 
-    /// The client, and where the user's length is.
-    fn client_and_end(&self) -> (ClientId<'_>, usize) {
+    /// [`PACKED`] or 0, and the client's bytes.
+    fn client_bytes(&self) -> (u8, &[u8]) {
         let bytes = self.0.as_slice();
         if bytes[0] & PACKED != 0 {
-            let mut uuid = [0; 16];
-            uuid.copy_from_slice(&bytes[CLIENT_AT..CLIENT_AT + 16]);
-            return (ClientId::Uuid(uuid), CLIENT_AT + 16);
+            return (PACKED, &bytes[CLIENT_AT..CLIENT_AT + 16]);
         }
         let end = CLIENT_AT + 1 + usize::from(bytes[CLIENT_AT]);
-        (ClientId::Text(text(&bytes[CLIENT_AT + 1..end])), end)
+        (0, &bytes[CLIENT_AT + 1..end])
+    }
+
+    fn user_bytes(&self) -> &[u8] {
+        let bytes = self.0.as_slice();
+        let at = if bytes[0] & PACKED != 0 {
+            CLIENT_AT + 16
+        } else {
+            CLIENT_AT + 1 + usize::from(bytes[CLIENT_AT])
+        };
+        &bytes[at + 1..=at + usize::from(bytes[at])]
+    }
+
+    /// The client, and where the user's length is.
+    fn client_and_end(&self) -> (ClientId<'_>, usize) {
+        match self.client_bytes() {
+            (0, own) => (ClientId::Text(text(own)), CLIENT_AT + 1 + own.len()),
+            (_, own) => {
+                let mut uuid = [0; 16];
+                uuid.copy_from_slice(own);
+                (ClientId::Uuid(uuid), CLIENT_AT + 16)
+            }
+        }
     }
 }
 

@@ -12,6 +12,12 @@ pub(crate) type Text = [u8; 36];
 
 /// Where the dashes of a UUID are.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
+/// Where the pairs of digits are.
+const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// What a digit is worth, by its byte; more than 15 for what is none.
+const WORTH: [u8; 256] = worth();
 
 // === impl ClientId ===
 
@@ -30,49 +36,53 @@ impl<'a> ClientId<'a> {
     {
         match self {
             Self::Text(text) => text,
+            Self::Uuid(_) => std::str::from_utf8(self.bytes(room)).unwrap_or_default(),
+        }
+    }
+
+    /// Its bytes, likewise.
+    pub(crate) fn bytes<'b>(self, room: &'b mut Text) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Text(text) => text.as_bytes(),
             Self::Uuid(uuid) => {
                 unpack(uuid, room);
-                std::str::from_utf8(room).unwrap_or_default()
+                room
             }
         }
     }
 }
 
 fn packed(text: &[u8]) -> Option<[u8; 16]> {
-    if text.len() != 36 || DASHES.iter().any(|at| text[*at] != b'-') {
-        return None;
+    let text: &Text = text.try_into().ok()?;
+    let (mut uuid, mut all) = ([0; 16], 0);
+    for (byte, at) in uuid.iter_mut().zip(PAIRS) {
+        let (high, low) = (WORTH[usize::from(text[at])], WORTH[usize::from(text[at + 1])]);
+        all |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    let mut uuid = [0; 16];
-    let mut at = 0;
-    for byte in &mut uuid {
-        if DASHES.contains(&at) {
-            at += 1;
-        }
-        *byte = nibble(text[at])? << 4 | nibble(text[at + 1])?;
-        at += 2;
-    }
-    Some(uuid)
+    (all < 16 && DASHES.iter().all(|at| text[*at] == b'-')).then_some(uuid)
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+const fn worth() -> [u8; 256] {
+    let mut worth = [0xff; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        worth[DIGITS[digit as usize] as usize] = digit;
+        digit += 1;
     }
+    worth
 }
 
 fn unpack(uuid: [u8; 16], room: &mut Text) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut at = 0;
-    for byte in uuid {
-        if DASHES.contains(&at) {
-            room[at] = b'-';
-            at += 1;
-        }
+    for (byte, at) in uuid.into_iter().zip(PAIRS) {
         room[at] = DIGITS[usize::from(byte >> 4)];
         room[at + 1] = DIGITS[usize::from(byte & 15)];
-        at += 2;
+    }
+    for at in DASHES {
+        room[at] = b'-';
     }
 }
 

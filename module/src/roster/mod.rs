@@ -16,12 +16,13 @@ pub(crate) use blob::Parts;
 pub(crate) use client_id::ClientId;
 
 use blob::Blob;
-use slab::{ByClient, ByUser, Look, Slab, client_hash, user_hash};
+use slab::{Index, Slab, client_hash, user_hash};
 
 use crate::groups::Groups;
 use crate::hash;
 use crate::lease::LeaseId;
-use crate::linear_hash::{Heads, NONE};
+use crate::linear_hash::NONE;
+use crate::native::defrag::Defrag;
 use crate::registry::Sizes;
 
 /// Milliseconds of a deadline's tick: deadlines are rounded up to whole ticks.
@@ -62,12 +63,6 @@ pub(crate) struct Roster {
     blobs: usize,
 }
 
-#[derive(Debug)]
-struct Index {
-    clients: Heads,
-    users: Heads,
-}
-
 // === impl Holder ===
 
 impl Holder {
@@ -106,16 +101,25 @@ impl Roster {
         self.clients == 0
     }
 
+    /// About how many allocations there are to free: slots stay when entries go.
+    pub(crate) fn parts_to_free(&self) -> usize {
+        self.slab.slots.len()
+    }
+
     pub(crate) fn sizes(&self) -> Sizes {
         Sizes { members: self.clients.into(), users: self.users.into(), statuses: 0 }
     }
 
     /// The slot of a client.
     pub(crate) fn find(&self, client: ClientId<'_>) -> Option<u32> {
-        let is = |at| self.slab.blob(at).is_some_and(|blob| blob.client() == client);
+        let hash = client_hash(client);
+        let is = |at| {
+            let slot = &self.slab.slots[at];
+            slot.client_hash == hash && slot.blob.as_ref().is_some_and(|blob| blob.is_of(client))
+        };
         match &self.index {
-            Some(index) => index.clients.find(&Look::<false>(&self.slab), client_hash(client), is),
-            None => self.slab.iter().map(|(at, _)| at).find(|at| is(*at)),
+            Some(index) => index.client(hash, is),
+            None => self.slab.numbers().find(|at| is(*at)),
         }
     }
 
@@ -163,10 +167,10 @@ impl Roster {
         self.born = self.born.wrapping_add(1);
         let blob = Blob::new(parts, self.born);
         self.blobs += blob.bytes();
-        let slot = self.slab.insert(blob);
+        let slot = self.slab.insert(blob, client_hash(parts.client));
         self.clients += 1;
         if let Some(index) = &mut self.index {
-            index.clients.insert(&mut ByClient(&mut self.slab), slot);
+            index.add_client(&self.slab, slot);
         }
         self.link_user(slot, parts.user);
         self.hold(slot, holder, ledger);
@@ -211,7 +215,7 @@ impl Roster {
         self.let_go(slot, ledger);
         self.unlink_user(slot);
         if let Some(index) = &mut self.index {
-            index.clients.remove(&mut ByClient(&mut self.slab), slot);
+            index.remove_client(&self.slab, slot);
         }
         if let Some(blob) = self.slab.remove(slot) {
             self.blobs -= blob.bytes();
@@ -219,34 +223,48 @@ impl Roster {
         }
     }
 
-    /// Bytes of the whole value.
-    pub(crate) fn bytes(&self) -> usize {
-        let index = self
-            .index
-            .as_ref()
-            .map_or(0, |index| size_of::<Index>() + index.clients.bytes() + index.users.bytes());
-        size_of::<Self>() + self.slab.slots.bytes() + index + self.groups.bytes() + self.blobs
+    /// Bytes beside the struct itself.
+    pub(crate) fn heap(&self) -> usize {
+        let index = self.index.as_ref().map_or(0, |index| index.bytes());
+        self.slab.slots.bytes() + index + self.groups.bytes() + self.blobs
+    }
+
+    /// Moves one segment of the value's memory, and the entries in it; whether there was one.
+    pub(crate) fn move_piece(&mut self, number: usize, defrag: &Defrag) -> bool {
+        let slots = self.slab.slots.segments();
+        if let Some(segment) = self.slab.slots.segment_mut(number) {
+            segment
+                .iter_mut()
+                .filter_map(|slot| slot.blob.as_mut())
+                .for_each(|b| b.move_by(defrag));
+            defrag.vec(segment);
+            return true;
+        }
+        self.index.as_mut().is_some_and(|index| index.move_piece(number - slots, defrag))
     }
 
     /// The newest entry of a user, which stands for it in the index.
-    fn user_head(&self, user: &str) -> Option<u32> {
-        let is = |at| self.slab.blob(at).is_some_and(|blob| blob.is_head() && blob.user() == user);
+    fn user_head(&self, user: &str, hash: u32) -> Option<u32> {
+        // The link of an entry that is no head may look like the hash: the blob knows.
+        let is = |at| {
+            let slot = &self.slab.slots[at];
+            slot.user_link == hash && slot.blob.as_ref().is_some_and(|blob| blob.is_head_of(user))
+        };
         match &self.index {
-            Some(index) => index.users.find(&Look::<true>(&self.slab), user_hash(user), is),
-            None => self.slab.iter().map(|(at, _)| at).find(|at| is(*at)),
+            Some(index) => index.user(hash, is),
+            None => self.slab.numbers().find(|at| is(*at)),
         }
     }
 
     /// Makes a new entry the head of its user's chain.
     fn link_user(&mut self, slot: u32, user: &str) {
-        let old = self.user_head(user);
-        if let Some(blob) = self.slab.blob_mut(slot) {
-            blob.set_head(true);
-        }
+        let hash = user_hash(user);
+        let old = self.user_head(user, hash);
+        self.make_head(slot, hash);
         let Some(old) = old else {
             self.users += 1;
             if let Some(index) = &mut self.index {
-                index.users.insert(&mut ByUser(&mut self.slab), slot);
+                index.add_user(&self.slab, slot);
             }
             return;
         };
@@ -259,31 +277,36 @@ impl Roster {
     }
 
     fn unlink_user(&mut self, slot: u32) {
-        let (next, newer) = (self.slab.slots[slot].user_next, self.slab.slots[slot].user_link);
+        let (next, link) = (self.slab.slots[slot].user_next, self.slab.slots[slot].user_link);
         if !self.slab.blob(slot).is_some_and(Blob::is_head) {
-            self.slab.slots[newer].user_next = next;
+            self.slab.slots[link].user_next = next;
             if next != NONE {
-                self.slab.slots[next].user_link = newer;
+                self.slab.slots[next].user_link = link;
             }
             return;
         }
         if next == NONE {
             self.users -= 1;
             if let Some(index) = &mut self.index {
-                index.users.remove(&mut ByUser(&mut self.slab), slot);
+                index.remove_user(&self.slab, slot);
             }
             return;
         }
+        self.make_head(next, link);
         self.replace_head(slot, next);
-        if let Some(blob) = self.slab.blob_mut(next) {
+    }
+
+    fn make_head(&mut self, slot: u32, user_hash: u32) {
+        self.slab.slots[slot].user_link = user_hash;
+        if let Some(blob) = self.slab.blob_mut(slot) {
             blob.set_head(true);
         }
     }
 
+    /// Both have the user's hash.
     fn replace_head(&mut self, old: u32, new: u32) {
-        match &mut self.index {
-            Some(index) => index.users.replace(&mut ByUser(&mut self.slab), old, new),
-            None => self.slab.slots[new].user_link = NONE,
+        if let Some(index) = &mut self.index {
+            index.replace_user(&self.slab, old, new);
         }
     }
 
@@ -302,13 +325,11 @@ impl Roster {
 
     /// Indexes the few entries there are. The index then stays as long as the value.
     fn build_index(&mut self) {
-        let mut index = Box::new(Index { clients: Heads::new(), users: Heads::new() });
-        let slots: Vec<(u32, bool)> =
-            self.slab.iter().map(|(at, blob)| (at, blob.is_head())).collect();
-        for (slot, head) in slots {
-            index.clients.insert(&mut ByClient(&mut self.slab), slot);
-            if head {
-                index.users.insert(&mut ByUser(&mut self.slab), slot);
+        let mut index = Box::new(Index::new());
+        for (slot, blob) in self.slab.iter() {
+            index.add_client(&self.slab, slot);
+            if blob.is_head() {
+                index.add_user(&self.slab, slot);
             }
         }
         self.index = Some(index);

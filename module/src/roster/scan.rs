@@ -1,5 +1,6 @@
 //! Pages of a roster: whoever stays during a whole scan is returned exactly once.
 
+use super::slab::user_hash;
 use super::{Parts, Roster};
 use crate::hash;
 use crate::linear_hash::NONE;
@@ -85,7 +86,7 @@ impl Roster {
         mut each: impl FnMut(Parts<'a>),
     ) -> Result<Cursor, BadCursor> {
         let mut slot = match cursor {
-            Cursor::Start => self.user_head(user).unwrap_or(NONE),
+            Cursor::Start => self.user_head(user, user_hash(user)).unwrap_or(NONE),
             Cursor::User { tag, slot, born } if tag == self.tag() => self.resume(user, slot, born),
             _ => return Err(BadCursor),
         };
@@ -107,7 +108,7 @@ impl Roster {
             return slot;
         }
         // It left: the next older one follows. Chains run from newest to oldest.
-        let mut slot = self.user_head(user).unwrap_or(NONE);
+        let mut slot = self.user_head(user, user_hash(user)).unwrap_or(NONE);
         while let Some(blob) = self.slab.blob(slot) {
             let age = self.born.wrapping_sub(blob.born());
             if age > self.born.wrapping_sub(born) {
