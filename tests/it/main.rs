@@ -16,6 +16,7 @@ mod module_events;
 mod module_expiry;
 mod module_lease;
 mod module_persistence;
+mod module_property;
 mod module_replica;
 mod module_roster;
 mod module_scan;
