@@ -31,10 +31,8 @@ fn the_events_make_the_picture_and_gaps_show() {
         run(seed, 500, &mut tally);
     }
     let Tally { events, gaps, silent, reads } = tally;
-    assert!(
-        events > 1000 && gaps > 50 && silent > 10 && reads > 1000,
-        "{events} {gaps} {silent} {reads}"
-    );
+    assert!(events > 1000 && reads > 1000, "{events} events, {reads} reads");
+    assert!(gaps > 50 && silent > 0, "{gaps} gaps that show, {silent} that need not");
 }
 
 fn run(seed: u64, steps: usize, tally: &mut Tally) {
@@ -123,7 +121,7 @@ impl Ears {
     fn take(&mut self, event: &Value, random: &mut Random, tally: &mut Tally) {
         tally.events += 1;
         assert_ne!(self.whole.apply(event), Outcome::Gap, "heard everything: {event}");
-        if random.percent(25) {
+        if random.percent(40) {
             self.missed += 1;
             return;
         }

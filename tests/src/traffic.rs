@@ -117,7 +117,7 @@ impl Traffic {
                 commands.push(self.with_options(&words));
             }
             11..15 => {
-                let some = (0..=self.random.below(3)).map(|_| self.client()).collect::<Vec<_>>();
+                let some = (0..=self.random.below(3)).map(|_| self.client(key)).collect::<Vec<_>>();
                 commands.push(words(&format!("PRESENCE.REM {key} {}", some.join(" "))));
             }
             15 => {
@@ -160,9 +160,9 @@ impl Traffic {
         command
     }
 
-    fn client(&mut self) -> String {
+    fn client(&mut self, key: &str) -> String {
         let kind = if self.random.percent(80) { 'c' } else { 's' };
-        format!("{kind}{}", self.random.below(11))
+        format!("{kind}{}", self.random.below(crowd(key, 11)))
     }
 
     /// The model after a command on entries.
