@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::mirror::Members;
 use crate::random::Random;
 use crate::resp::{Reply, Resp};
+use crate::wait::eventually;
 
 /// The rosters, in one slot.
 pub const KEYS: [&str; 3] = ["{t}room", "{t}hall", "{t}lobby"];
@@ -244,7 +245,12 @@ impl Traffic {
             1 => self.gone(key, &cli.call(&["UNLINK", key]), &mut step),
             2 => self.gone(key, &cli.call(&["EVAL", OVERWRITE, "1", key]), &mut step),
             // A roster that empties before it expires as a key says nothing.
-            3 if self.stays(key) => self.gone(key, &cli.call(&["PEXPIRE", key, "1"]), &mut step),
+            3 if self.stays(key) => {
+                let reply = cli.call(&["PEXPIRE", key, "1"]);
+                let what = "the key expires";
+                eventually(what, || (cli.call(&["EXISTS", key]).number() == 0).then_some(()));
+                self.gone(key, &reply, &mut step);
+            }
             4 if key != other => {
                 let renamed = cli.call(&["RENAME", key, other]).to_string() == "OK";
                 self.copied(renamed, key, other, &mut step);
