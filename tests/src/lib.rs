@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod config;
+pub mod dump;
 pub mod http;
 pub mod listener;
 pub mod mirror;
