@@ -7,6 +7,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod dump;
 pub mod http;
