@@ -12,6 +12,8 @@ const BOUNDS: [u16; 4] = [0, 5_461, 10_923, 16_384];
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Redis>,
+    /// Where the first node hears of others.
+    bus: u16,
 }
 
 // === impl Cluster ===
@@ -20,20 +22,47 @@ impl Cluster {
     /// Starts three masters that know each other and have agreed on who has what.
     pub fn start() -> Self {
         let bus: Vec<u16> = (0..3).map(|_| port::free()).collect();
-        let start = |bus: &u16| {
-            let bus = format!("cluster-port {bus}");
-            Redis::with(&["cluster-enabled yes", "cluster-node-timeout 5000", &bus])
-        };
-        let cluster = Self { nodes: bus.iter().map(start).collect() };
+        let cluster = Self { nodes: bus.iter().map(|&bus| node(bus)).collect(), bus: bus[0] };
         for (n, node) in cluster.nodes.iter().enumerate() {
             let (first, last) = (BOUNDS[n], BOUNDS[n + 1] - 1);
             let mut cli = node.cli();
             ok(cli.ask(&format!("CLUSTER SET-CONFIG-EPOCH {}", n + 1)));
             ok(cli.ask(&format!("CLUSTER ADDSLOTSRANGE {first} {last}")));
-            ok(cli.ask(&format!("CLUSTER MEET 127.0.0.1 {} {}", cluster.nodes[0].port(), bus[0])));
+            cluster.introduce(&mut cli);
         }
         cluster.agreed();
         cluster
+    }
+
+    /// A replica of one of the masters that has caught up once.
+    #[must_use]
+    pub fn replica(&self, master: usize) -> Redis {
+        let replica = node(port::free());
+        let mut cli = replica.cli();
+        self.introduce(&mut cli);
+        let id = self.id(master);
+        eventually("the replica finds its master", || {
+            (cli.ask(&format!("CLUSTER REPLICATE {id}")).to_string() == "OK").then_some(())
+        });
+        eventually("the replica is connected", || {
+            let up = replica.info("master_link_status") == "up";
+            let state = cli.ask("CLUSTER INFO").text();
+            (up && state.contains("cluster_state:ok")).then_some(())
+        });
+        let own = cli.ask("CLUSTER MYID").text();
+        eventually("everybody knows whose replica it is", || {
+            let knows = |node: &Redis| {
+                let replicas = node.cli().ask(&format!("CLUSTER REPLICAS {id}")).to_string();
+                replicas.contains(&own)
+            };
+            self.nodes.iter().all(knows).then_some(())
+        });
+        replica
+    }
+
+    fn introduce(&self, cli: &mut Resp) {
+        let port = self.nodes[0].port();
+        ok(cli.ask(&format!("CLUSTER MEET 127.0.0.1 {port} {}", self.bus)));
     }
 
     /// The masters.
@@ -61,6 +90,12 @@ impl Cluster {
             views.iter().all(whole).then_some(())
         });
     }
+}
+
+/// A node that knows nobody, with this port for its talk with others.
+fn node(bus: u16) -> Redis {
+    let bus = format!("cluster-port {bus}");
+    Redis::with(&["cluster-enabled yes", "cluster-node-timeout 5000", &bus])
 }
 
 fn ok(reply: Reply) {
