@@ -7,26 +7,34 @@
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
 pub mod client;
+pub mod cluster;
 pub mod config;
+pub mod dump;
 pub mod http;
 pub mod listener;
+pub mod mirror;
 pub mod pattern;
 pub mod port;
 pub mod process;
+pub mod random;
 pub mod redis;
 pub mod resp;
 pub mod server;
 pub mod stack;
 pub mod talk;
 pub mod token;
+pub mod traffic;
 pub mod wait;
 
 pub use client::{Client, Heard};
 pub use http::{Answer, Http};
 pub use listener::Listener;
+pub use mirror::Mirror;
+pub use random::Random;
 pub use redis::Redis;
 pub use resp::{Reply, Resp};
 pub use server::Server;
 pub use stack::Stack;
 pub use talk::Talk;
+pub use traffic::Traffic;
 pub use wait::{eventually, within};

@@ -31,6 +31,21 @@ impl Listener {
             .unwrap_or_else(|error| panic!("an event is not JSON ({error}): {event}"))
     }
 
+    /// Every event that was published before this call and that was not read yet.
+    pub fn so_far(&mut self) -> Vec<Value> {
+        self.connection.send(&["PING"]).expect("the server takes commands");
+        let mut events = Vec::new();
+        loop {
+            let message = self.connection.read().expect("the server answers").array();
+            match message[0].text().as_str() {
+                "pong" => return events,
+                kind => assert_eq!(kind, "smessage"),
+            }
+            let event = message[2].text();
+            events.push(serde_json::from_str(&event).expect("an event is JSON"));
+        }
+    }
+
     /// Hears these events next, one a line. A member `"<x>"` that is new stands for any value, and
     /// for the same value from then on.
     pub fn hears(&mut self, text: &str) {

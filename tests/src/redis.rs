@@ -1,5 +1,6 @@
 //! Redis servers with the module.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -58,6 +59,20 @@ impl Redis {
             info.contains("master_link_status:up").then_some(())
         });
         replica
+    }
+
+    /// The server's version: `[7, 0, 15]`.
+    pub fn version(&self) -> [u32; 3] {
+        let text = self.info("redis_version");
+        let numbers: Vec<u32> = text.split('.').filter_map(|part| part.parse().ok()).collect();
+        numbers.try_into().unwrap_or_else(|_| panic!("not a version: {text}"))
+    }
+
+    /// A field of `INFO everything`.
+    pub fn info(&self, field: &str) -> String {
+        let info = self.cli().ask("INFO everything").text();
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.unwrap_or_else(|| panic!("no {field} in INFO")).trim().to_owned()
     }
 
     /// A new connection.
@@ -141,7 +156,7 @@ impl Redis {
             args.push(format!("--{name}"));
             args.extend(value.split(' ').map(str::to_owned));
         }
-        let mut process = Process::start("redis-server", "redis-server", args, self.dir.path());
+        let mut process = Process::start("redis-server", program(), args, self.dir.path());
         eventually("redis-server answers", || {
             if let Some(status) = process.has_ended() {
                 panic!("redis-server ended ({status}):\n{}", process.log());
@@ -151,4 +166,9 @@ impl Redis {
         });
         self.process = Some(process);
     }
+}
+
+/// The server under test: `TEST_REDIS_SERVER`, or the one that is installed.
+fn program() -> OsString {
+    std::env::var_os("TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
