@@ -35,6 +35,7 @@ pub(crate) fn all() -> Vec<Entry> {
         entry::<presence_lease::Keep<'_>>(),
         entry::<presence_lease::Drop<'_>>(),
         entry::<presence_lease::List>(),
+        entry::<presence_lease::Help>(),
         entry::<presence_help::Help>(),
         entry::<userstatus_touch::Touch<'_>>(),
         entry::<userstatus_online::Online<'_>>(),

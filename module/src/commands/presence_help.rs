@@ -11,6 +11,16 @@ use crate::spec::{Command, Keys, Spec};
 #[derive(Debug)]
 pub(crate) struct Help;
 
+/// Those of leases.
+pub(super) const LEASE: &[&CStr] = &[
+    c"PRESENCE.LEASE KEEP node PX ms",
+    c"    Renews a node's lease or begins one: [epoch, fresh, entries, users].",
+    c"PRESENCE.LEASE DROP node",
+    c"    Ends it; what it held leaves. 1, or 0 when there was none.",
+    c"PRESENCE.LEASE LIST",
+    c"    Per lease [node, px, left_ms, entries, users].",
+];
+
 const LINES: &[&CStr] = &[
     c"PRESENCE.ADD key client user [CONNINFO x] [CHANINFO x] EX s|PX ms|LEASE node [NOTIFY [BACK]] [WITHSEQ]",
     c"    A client joins, or its infos and what it lives by change. 1 joined, 0 was there already.",
@@ -22,12 +32,12 @@ const LINES: &[&CStr] = &[
     c"    A page: [cursor, members]. The cursor 0 starts and ends.",
     c"PRESENCE.STATS key [key ...]",
     c"    Per key [clients, users, seq].",
-    c"PRESENCE.LEASE KEEP node PX ms",
-    c"    Renews a node's lease or begins one: [epoch, fresh, entries, users].",
-    c"PRESENCE.LEASE DROP node",
-    c"    Ends it; what it held leaves. 1, or 0 when there was none.",
-    c"PRESENCE.LEASE LIST",
-    c"    Per lease [node, px, left_ms, entries, users].",
+    LEASE[0],
+    LEASE[1],
+    LEASE[2],
+    LEASE[3],
+    LEASE[4],
+    LEASE[5],
     c"Events are published on the sharded channel named like the key: SSUBSCRIBE key.",
 ];
 

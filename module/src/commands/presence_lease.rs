@@ -1,10 +1,11 @@
-//! `PRESENCE.LEASE KEEP node PX ms | DROP node | LIST`
+//! `PRESENCE.LEASE KEEP node PX ms | DROP node | LIST | HELP`
 //!
 //! A node's word that it lives. `KEEP` replies `[epoch, fresh, entries, users]`, `DROP` 1 or 0,
 //! `LIST` per lease `[node, px, left_ms, entries, users]`.
 
 use rollcall_wire::caps;
 
+use super::presence_help;
 use crate::args::Args;
 use crate::error::CommandError;
 use crate::native::context::Ctx;
@@ -44,6 +45,10 @@ pub(crate) struct Drop<'a> {
 /// `LIST`: all leases.
 #[derive(Debug)]
 pub(crate) struct List;
+
+/// `HELP`: what the server tells whoever mistypes a subcommand to ask for.
+#[derive(Debug)]
+pub(crate) struct Help;
 
 // === impl Keep ===
 
@@ -162,6 +167,28 @@ impl Command for List {
                 }
             }
         });
+        Ok(())
+    }
+}
+
+// === impl Help ===
+
+impl Command for Help {
+    const SPEC: Spec = Spec {
+        name: c"HELP",
+        parent: Some(NAME),
+        flags: c"fast",
+        categories: c"fast",
+        arity: 2,
+        keys: Keys::None,
+        summary: c"Returns the commands of leases.",
+        complexity: c"O(1)",
+        args: &[],
+    };
+
+    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
+        args.finish()?;
+        presence_help::lines(ctx, presence_help::LEASE);
         Ok(())
     }
 }
