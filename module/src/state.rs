@@ -199,9 +199,10 @@ impl State {
         self.leases.retain(|lease| spaces.iter().any(|space| space.holds.contains_key(&lease)));
     }
 
-    /// Entries that wait for their slice.
+    /// Entries, and users held online, that wait for their slice.
     pub(crate) fn due_entries(&self) -> u64 {
-        self.unswept().into_iter().map(|lease| self.held(lease).0).sum()
+        let held = self.unswept().into_iter().map(|lease| self.held(lease));
+        held.map(|(entries, users)| entries + users).sum()
     }
 
     /// Entries and online users of a lease, in all databases.
