@@ -164,7 +164,7 @@ impl Everything {
             (0..=self.random.below(4)).map(|_| format!("u{}", self.random.below(20))).collect();
         let users = users.join(" ");
         let node = self.random.pick(&["n0", "n1", "n2"]);
-        let seconds = self.random.pick(&["300", "600", "86400"]);
+        let seconds = self.random.pick(&["60", "600", "86400"]);
         match self.random.below(8) {
             0..3 => format!("USERSTATUS.ONLINE {book} LEASE {node} EX {seconds} {users}"),
             3..5 => format!("USERSTATUS.OFFLINE {book} LEASE {node} EX {seconds} {users}"),

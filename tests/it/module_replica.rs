@@ -111,3 +111,34 @@ fn a_replica_refuses_leases_and_writes() {
         ",
     );
 }
+
+#[test]
+#[ignore = "OFFLINE settles holders that ended without telling replicas when it replies 0"]
+fn a_user_whom_an_ended_lease_held_and_another_lets_go_expires_everywhere() {
+    let master = Redis::start();
+    let replica = master.replica();
+    let mut cli = master.cli();
+    cli.session(
+        "
+        > MULTI
+        OK
+        > PRESENCE.LEASE KEEP n1 PX 600000
+        QUEUED
+        > PRESENCE.LEASE KEEP n2 PX 600000
+        QUEUED
+        > USERSTATUS.TOUCH book EX 600 ann
+        QUEUED
+        > USERSTATUS.ONLINE book LEASE n2 EX 1 bob
+        QUEUED
+        > PRESENCE.LEASE DROP n2
+        QUEUED
+        > USERSTATUS.OFFLINE book LEASE n1 EX 1 bob
+        QUEUED
+        > EXEC
+        [[<n>, 1, 0, 0], [<n>, 1, 0, 0], 1, 1, 1, 0]
+        ",
+    );
+    eventually("bob expires", || (master.info("rollcall_statuses") == "1").then_some(()));
+    caught_up(&mut cli);
+    assert_eq!(replica.cli().ask("USERSTATUS.GET book bob").to_string(), "[[nil, nil]]");
+}
