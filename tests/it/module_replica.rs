@@ -113,7 +113,6 @@ fn a_replica_refuses_leases_and_writes() {
 }
 
 #[test]
-#[ignore = "OFFLINE settles holders that ended without telling replicas when it replies 0"]
 fn a_user_whom_an_ended_lease_held_and_another_lets_go_expires_everywhere() {
     let master = Redis::start();
     let replica = master.replica();

@@ -72,12 +72,12 @@ impl<'a> Offline<'a> {
             }
             left
         });
-        let left = left.unwrap_or_default();
-        if left > 0 {
+        // Also when nobody was let go: holders whose leases have ended were settled on the way.
+        if left.is_some() {
             let what = [words::OFFLINE, self.node, &at.to_string(), &self.ex.to_string()];
             ctx.replicate_status(self.key, &what, self.names.all().iter());
         }
-        ctx.reply_number(left);
+        ctx.reply_number(left.unwrap_or_default());
         Ok(())
     }
 }
