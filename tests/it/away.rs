@@ -81,3 +81,28 @@ fn a_redis_without_the_module_is_told_what_it_lacks() {
     eventually("it is ready", || (server.http().get("/ready").status == 200).then_some(()));
     server.client("ann").enters("room");
 }
+
+#[test]
+fn a_redis_that_hangs_while_many_subscribe_serves_all_of_them_afterwards() {
+    let stack = Stack::with(json!({"engine": {"redis": {"io_timeout": "1s"}}}));
+    let mut clients: Vec<_> = (0..40).map(|n| stack.client(&format!("u{n}"))).collect();
+    let subscribe = |n: usize| json!({"subscribe": {"channel": format!("c{n}")}});
+    process::signal(stack.redis.id(), process::Signal::STOP);
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.sends(&json!({"id": 9, "subscribe": {"channel": format!("c{n}")}}).to_string());
+    }
+    // None of them can be served; each is told so.
+    for client in &mut clients {
+        assert_eq!(client.line()["error"]["code"], 100);
+    }
+    process::signal(stack.redis.id(), process::Signal::CONT);
+    for (n, client) in clients.iter_mut().enumerate() {
+        eventually("a subscribe is served again", || {
+            client.call(subscribe(n)).get("subscribe").map(|_| ())
+        });
+    }
+    for (n, client) in clients.iter_mut().enumerate() {
+        stack.api("publish", json!({"channel": format!("c{n}"), "data": "here"}));
+        client.pushes_until("here");
+    }
+}
