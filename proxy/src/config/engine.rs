@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     NotYet, Secret,
     redis_address::{RedisAddress, RedisUrl},
+    redis_shard::{Login, RedisPlace, RedisShard},
     section::{Findings, section},
     value::words,
 };
@@ -122,5 +123,19 @@ impl Redis {
             password: login.1.clone(),
             db: url.db.unwrap_or(*db),
         }
+    }
+    /// Every shard, in the order in which they are configured: the order decides which channel is
+    /// where.
+    pub fn shards(&self) -> Vec<RedisShard> {
+        let endpoint = self.endpoint();
+        vec![RedisShard {
+            place: RedisPlace::Server(endpoint.address),
+            login: Login { user: endpoint.user, password: endpoint.password },
+            db: endpoint.db,
+            tls: None,
+            client_name: String::new(),
+            connect_timeout: self.connect_timeout,
+            io_timeout: self.io_timeout,
+        }]
     }
 }
