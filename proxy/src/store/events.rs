@@ -109,7 +109,7 @@ impl Master {
     /// Makes the events connection anew, once for each of its lives, however many calls failed.
     pub(super) fn make_events_anew(&self, life: u64, error: &Error) {
         let events = &self.links.events;
-        if events.is_connected() && self.give_up(life) {
+        if events.is_connected() && !self.gone.is_cancelled() && self.give_up(life) {
             let (address, error) = (&self.address, error.details());
             tracing::warn!(%address, error, "the events connection is made anew");
             let events = events.clone();

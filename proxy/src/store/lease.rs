@@ -79,7 +79,7 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
         let started = Instant::now();
         let renewed = renew(&shard, &master, &mut memory).await;
         let (health, pause) = match &renewed {
-            Ok(()) => match master.links.trouble() {
+            Ok(()) => match master.trouble() {
                 None => (Health::Up, often),
                 Some(trouble) => (Health::Down(away(trouble).to_string()), RETRY),
             },
@@ -135,13 +135,20 @@ async fn renew(
 ) -> Result<(), StoreError> {
     let names = shard.names_at(master);
     let slots = shard.map().owned_by(master);
-    let before = shard.holdings().snapshot(&slots);
+    let (before, whole) = {
+        let holdings = shard.holdings();
+        (holdings.snapshot(&slots), !holdings.recovery.concerns(&slots))
+    };
     // The own name first; the others shall only not end too early.
     let renewals = names.iter().map(|name| keep_name(shard, master, name));
     let answers = join_all(renewals).await;
     let after = shard.holdings().snapshot(&slots);
     let Some(kept) = sum(answers)? else { return Ok(()) };
-    let comparable = shard.is_settled() && shard.map().owned_by(master) == slots;
+    let comparable = whole
+        && master.trouble().is_none()
+        && !shard.doubts.concern(&slots)
+        && shard.is_settled()
+        && shard.map().owned_by(master) == slots;
     let held = Held { before, after, comparable };
     match memory.judge(names.first().cloned(), &kept, &held) {
         Verdict::Fine => {}

@@ -68,8 +68,11 @@ impl Links {
 
     /// Why a connection is missing; `None` when all of them are there.
     pub(super) fn trouble(&self) -> Option<String> {
+        if !self.keepalive.is_connected() {
+            return Some(self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        }
         let missing = self.all().into_iter().any(|link| !link.is_connected());
-        missing.then(|| self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        missing.then(|| CONNECTING.to_owned())
     }
 
     fn all(&self) -> [&Link; 3] {
@@ -150,18 +153,26 @@ pub(super) async fn until_gone(gone: CancellationToken, work: impl Future<Output
     gone.run_until_cancelled(work).await.unwrap_or_default();
 }
 
-/// Remembers why connections fail; the keepalive's stands for all of them.
+/// Remembers why connections fail; the keepalive's stands for all of them. A new one shall renew
+/// the lease at once.
 async fn watch(master: Arc<Master>) {
     let links = &master.links;
     let mut errors = links.keepalive.error_rx();
+    let mut connections = links.keepalive.reconnect_rx();
     loop {
-        match errors.recv().await {
-            Ok((error, _)) => {
-                let mut trouble = links.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                *trouble = plain(error.details());
-            }
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return,
+        tokio::select! {
+            error = errors.recv() => match error {
+                Ok((error, _)) => {
+                    let mut trouble = links.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+                    *trouble = plain(error.details());
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            connection = connections.recv() => match connection {
+                Ok(_) | Err(RecvError::Lagged(_)) => master.hurry.notify_one(),
+                Err(RecvError::Closed) => return,
+            },
         }
     }
 }

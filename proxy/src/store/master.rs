@@ -25,6 +25,8 @@ pub(super) struct Master {
     given_up: AtomicU64,
     /// Wakes the keepalive loop before its time.
     pub(super) hurry: Notify,
+    /// It says that the cluster does not serve keys.
+    cluster_fails: AtomicBool,
     /// It may have lost data: everything it shall hold must be put back.
     lost: AtomicBool,
     /// It is not used any more, or the server stops: its tasks end.
@@ -59,6 +61,7 @@ impl Master {
             life: AtomicU64::new(next_life()),
             given_up: AtomicU64::new(0),
             hurry: Notify::new(),
+            cluster_fails: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             gone,
         }))
@@ -89,7 +92,7 @@ impl Master {
     /// one.
     pub(super) fn set_health(&self, health: Health) -> bool {
         let mut current = locked(&self.health);
-        if *current == health {
+        if *current == health || self.gone.is_cancelled() {
             return false;
         }
         let address = &self.address;
@@ -116,6 +119,22 @@ impl Master {
     /// Whether this life is to be given up, once for each life.
     pub(super) fn give_up(&self, life: u64) -> bool {
         life == self.life() && self.given_up.swap(life, Ordering::AcqRel) != life
+    }
+
+    /// Why it cannot be used although it renews the lease; `None` when it can.
+    pub(super) fn trouble(&self) -> Option<String> {
+        if self.cluster_fails.load(Ordering::Acquire) {
+            return Some("the cluster is down (cluster_state:fail)".to_owned());
+        }
+        self.links.trouble()
+    }
+
+    /// Notes whether the cluster serves keys, as this one sees it. While it does not, no command is
+    /// sent there: fred closes the connection at each of the errors that answer them.
+    pub(super) fn set_cluster_fails(&self, fails: bool) {
+        if self.cluster_fails.swap(fails, Ordering::AcqRel) != fails {
+            self.hurry.notify_one();
+        }
     }
 
     pub(super) fn mark_lost(&self) {
