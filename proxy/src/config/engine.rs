@@ -3,10 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Secret,
-    redis_address::RedisAddress,
     redis_connection::RedisConnection,
-    redis_shard::{RedisPlace, RedisShard, Sentinels},
+    redis_shard::RedisShard,
     section::{Findings, section},
     value::words,
 };
@@ -57,19 +55,6 @@ section! {
     }
 }
 
-/// Where one Redis is and how to log in to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedisEndpoint {
-    /// The socket.
-    pub address: RedisAddress,
-    /// Empty for the default user.
-    pub user: String,
-    /// Empty for no login.
-    pub password: Secret,
-    /// Number of the database.
-    pub db: u8,
-}
-
 /// The module refuses longer keys; see `rollcall_wire::caps`.
 const LONGEST_KEY: usize = rollcall_wire::caps::KEY;
 
@@ -109,20 +94,9 @@ impl Redis {
     pub fn shards(&self) -> Vec<RedisShard> {
         self.connection.shards()
     }
-
-    /// The first of the shards, for as long as the store takes one server.
-    pub fn endpoint(&self) -> RedisEndpoint {
-        let RedisShard { place, login, db, .. } = self.shards().swap_remove(0);
-        let address = match place {
-            RedisPlace::Server(address) => address,
-            RedisPlace::Sentinel(Sentinels { mut addresses, .. })
-            | RedisPlace::Cluster(mut addresses) => addresses.swap_remove(0),
-        };
-        RedisEndpoint { address, user: login.user, password: login.password, db }
-    }
 }
 
-/// For as long as the store takes one server.
+/// Where it is, is one of its options as any other.
 impl std::ops::Deref for Redis {
     type Target = RedisConnection;
 

@@ -37,7 +37,7 @@ mod websocket;
 
 pub use channel::{Channel, ChannelOptions, DataFormat, Namespace};
 pub use client::Client;
-pub use engine::{Embedded, Engine, EngineType, Redis, RedisEndpoint};
+pub use engine::{Embedded, Engine, EngineType, Redis};
 pub use health::Health;
 pub use http_api::{ErrorMode, HttpApi};
 pub use http_server::HttpServer;
