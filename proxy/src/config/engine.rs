@@ -96,12 +96,3 @@ impl Redis {
         self.connection.shards()
     }
 }
-
-/// Where it is, is one of its options as any other.
-impl std::ops::Deref for Redis {
-    type Target = RedisConnection;
-
-    fn deref(&self) -> &RedisConnection {
-        &self.connection
-    }
-}

@@ -76,6 +76,20 @@ pub struct Tls {
     pub insecure_skip_verify: bool,
 }
 
+// === impl RedisPlace ===
+
+impl fmt::Display for RedisPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, addresses) = match self {
+            Self::Server(address) => return address.fmt(f),
+            Self::Sentinel(sentinels) => ("sentinels", &sentinels.addresses),
+            Self::Cluster(seeds) => ("cluster", seeds),
+        };
+        write!(f, "{what}")?;
+        addresses.iter().try_for_each(|address| write!(f, " {address}"))
+    }
+}
+
 // === impl RedisShard ===
 
 impl RedisShard {
@@ -138,19 +152,5 @@ impl RedisShard {
             }
             _ => self.db == other.db && share(self.addresses(), other.addresses()),
         }
-    }
-}
-
-// === impl RedisPlace ===
-
-impl fmt::Display for RedisPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, addresses) = match self {
-            Self::Server(address) => return address.fmt(f),
-            Self::Sentinel(sentinels) => ("sentinels", &sentinels.addresses),
-            Self::Cluster(seeds) => ("cluster", seeds),
-        };
-        write!(f, "{what}")?;
-        addresses.iter().try_for_each(|address| write!(f, " {address}"))
     }
 }

@@ -85,11 +85,15 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
             },
             Err(error) => (Health::Down(explain(&master, error).await), RETRY),
         };
-        if health != Health::Up {
+        let up = health == Health::Up;
+        if !up {
             // Perhaps somebody else owns its slots by now.
             shard.look.notify_one();
         }
-        master.set_health(health);
+        if master.set_health(health) && up {
+            // What waited for it can be put back.
+            shard.sweep.notify_one();
+        }
         tokio::select! {
             () = tokio::time::sleep_until(started + pause) => {}
             () = master.hurry.notified() => {}

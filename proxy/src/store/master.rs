@@ -85,11 +85,12 @@ impl Master {
         }
     }
 
-    /// Says a change of health once, in the log of an operator who can act on it.
-    pub(super) fn set_health(&self, health: Health) {
+    /// Says a change of health once, in the log of an operator who can act on it; whether there was
+    /// one.
+    pub(super) fn set_health(&self, health: Health) -> bool {
         let mut current = locked(&self.health);
         if *current == health {
-            return;
+            return false;
         }
         let address = &self.address;
         match &health {
@@ -99,6 +100,7 @@ impl Master {
             Health::Down(why) => tracing::error!(%address, "{why}"),
         }
         *current = health;
+        true
     }
 
     /// The life of the events connection: what was subscribed in another one is not subscribed.

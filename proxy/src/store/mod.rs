@@ -26,8 +26,10 @@ mod shard;
 mod slots;
 mod status;
 mod sweep;
+mod tls;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rollcall_wire::Names;
@@ -91,6 +93,8 @@ struct Inner {
     rosters: Vec<Arc<Shard>>,
     /// Empty when user statuses are where the channels are.
     books: Vec<Arc<Shard>>,
+    /// Every master was either up or away once: none is just being connected to.
+    begun: AtomicBool,
     ends: Ends,
 }
 
@@ -112,7 +116,9 @@ impl Store {
             None => Vec::new(),
         };
         let names = Names::new(settings.prefix.clone());
-        (Self { inner: Arc::new(Inner { settings, names, rosters, books, ends }) }, receiver)
+        let begun = AtomicBool::new(false);
+        let inner = Inner { settings, names, rosters, books, begun, ends };
+        (Self { inner: Arc::new(inner) }, receiver)
     }
 
     /// Whether the server can serve.
@@ -133,9 +139,14 @@ impl Store {
             }
         }
         let alone = alone && troubles.len() + up == 1;
+        let begun = &self.inner.begun;
+        if !troubles.iter().any(|(_, why)| why == link::CONNECTING) {
+            begun.store(true, Ordering::Relaxed);
+        }
+        let ready = up > 0 && begun.load(Ordering::Relaxed);
         let say = |(address, why)| if alone { why } else { format!("{address}: {why}") };
         let troubles: Vec<String> = troubles.into_iter().map(say).collect();
-        Readiness { ready: up > 0, trouble: troubles.join("; ") }
+        Readiness { ready, trouble: troubles.join("; ") }
     }
 
     /// The number of our database: a roster of the same name in another one is not ours.

@@ -183,7 +183,7 @@ impl Shard {
         if old.is_known() && !moved.is_empty() {
             drop((holdings, map));
             self.saw_moving();
-            tracing::info!(slots = moved.len(), "slots have another owner");
+            tracing::debug!(slots = moved.len(), "slots have another owner");
         }
         old
     }

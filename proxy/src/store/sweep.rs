@@ -46,14 +46,21 @@ async fn sweep(shard: &Arc<Shard>) -> bool {
         }
     }
     let begun = shard.holdings().recovery.begin();
-    let failed = put_back(shard, &begun).await;
+    let put = put_back(shard, &begun).await;
+    let PutBack { failed, .. } = &put;
     let ended = {
         let mut holdings = shard.holdings();
-        holdings.recovery.done(&begun, &failed);
+        holdings.recovery.done(&begun, failed);
         holdings.recovery.ended()
     };
     for name in &ended {
         drop_everywhere(shard, name).await;
+    }
+    let (entries, users, waiting) = (put.entries, put.users, failed.len());
+    if !ended.is_empty() {
+        tracing::info!(entries, users, waiting, "everything held was put back");
+    } else if entries + users > 0 {
+        tracing::debug!(entries, users, waiting, "what has moved was put back");
     }
     let map = shard.map();
     shard.holdings().recovery.is_idle() && !map.masters().iter().any(|master| master.is_lost())
@@ -71,33 +78,32 @@ async fn begin(shard: &Arc<Shard>, master: &Arc<Master>) -> Result<(), StoreErro
     Ok(())
 }
 
-/// Adds everything in `slots` again; the slots of which something could not be added.
-async fn put_back(shard: &Arc<Shard>, slots: &SlotSet) -> SlotSet {
+/// What was put back.
+struct PutBack {
+    entries: usize,
+    users: usize,
+    /// The slots of which something could not be added.
+    failed: SlotSet,
+}
+
+/// Adds everything in `slots` again.
+async fn put_back(shard: &Arc<Shard>, slots: &SlotSet) -> PutBack {
     let List { entries, users } = shard.holdings().list(slots);
-    let (entries_held, users_held) = (entries.len(), users.len());
+    let mut put =
+        PutBack { entries: entries.len(), users: users.len(), failed: SlotSet::default() };
     let mut adding = stream::iter(entries)
         .map(|(slot, channel, client)| async move {
             let place = Place { shard: shard.clone(), slot };
             (slot, place.put_back(&channel, &client).await)
         })
         .buffer_unordered(AT_ONCE);
-    let mut failed = SlotSet::default();
     while let Some((slot, added)) = adding.next().await {
-        note(&mut failed, slot, added);
+        note(&mut put.failed, slot, added);
     }
-    for (slot, put) in shard.put_back_users(users).await {
-        note(&mut failed, slot, put);
+    for (slot, result) in shard.put_back_users(users).await {
+        note(&mut put.failed, slot, result);
     }
-    if entries_held + users_held > 0 {
-        let waiting = failed.len();
-        tracing::info!(
-            entries = entries_held,
-            users = users_held,
-            waiting,
-            "put back what is held"
-        );
-    }
-    failed
+    put
 }
 
 /// What failed is tried again, unless Redis does not want it.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use fred::rustls::client::WebPkiServerVerifier;
-use fred::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use fred::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
 use fred::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use fred::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use fred::rustls::server::VerifierBuilderError;
