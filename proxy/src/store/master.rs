@@ -21,6 +21,8 @@ pub(super) struct Master {
     health: Mutex<Health>,
     /// The life of the events connection: unique among all connections of this process.
     life: AtomicU64,
+    /// The life of the events connection around whose beginning nothing was lost.
+    trusted: AtomicU64,
     /// The life of the events connection that was given up last.
     given_up: AtomicU64,
     /// Wakes the keepalive loop before its time.
@@ -59,6 +61,7 @@ impl Master {
             name: Mutex::new(node_name()),
             health: Mutex::new(Health::Down(CONNECTING.to_owned())),
             life: AtomicU64::new(next_life()),
+            trusted: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
             hurry: Notify::new(),
             cluster_fails: AtomicBool::new(false),
@@ -114,6 +117,15 @@ impl Master {
     /// The events connection is a new one.
     pub(super) fn begin_life(&self) {
         self.life.store(next_life(), Ordering::Release);
+    }
+
+    /// Nothing was lost around the beginning of this life; whether that is news.
+    pub(super) fn trust(&self, life: u64) -> bool {
+        self.trusted.swap(life, Ordering::AcqRel) != life
+    }
+
+    pub(super) fn is_trusted(&self) -> bool {
+        self.trusted.load(Ordering::Acquire) == self.life()
     }
 
     /// Whether this life is to be given up, once for each life.
