@@ -10,6 +10,7 @@ mod client_channels;
 mod client_connect;
 mod client_frames;
 mod configuration;
+mod kill_server;
 mod loss;
 mod module_acl;
 mod module_arguments;
