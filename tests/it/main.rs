@@ -33,5 +33,6 @@ mod module_replica;
 mod module_roster;
 mod module_scan;
 mod module_status;
+mod pause;
 mod two_servers;
 mod user_status;

@@ -137,6 +137,17 @@ impl Client {
         connect
     }
 
+    /// Connects with a token unless the server is in trouble; whether it did.
+    pub fn tries_to_connect(&mut self, token: &str) -> bool {
+        let Some(reply) = self.try_call(json!({"connect": {"token": token}})) else { return false };
+        let Some(connect) = reply.get("connect") else {
+            assert_eq!(reply["error"]["code"], 100, "connect: {reply}");
+            return false;
+        };
+        connect["client"].as_str().expect("a client id").clone_into(&mut self.id);
+        true
+    }
+
     /// Subscribes to a channel with join and leave pushes asked for.
     pub fn subscribe(&mut self, channel: &str) {
         let reply = self.call(json!({"subscribe": {"channel": channel, "join_leave": true}}));

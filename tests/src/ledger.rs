@@ -28,6 +28,8 @@ pub struct Ledger {
     stop: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
     fences: u64,
+    /// What was true when it was opened.
+    before: Truth,
 }
 
 #[derive(Debug, Default)]
@@ -63,8 +65,14 @@ pub struct Times {
 // === impl Ledger ===
 
 impl Ledger {
-    /// Subscribes to these channels on this server and starts writing. The name is for messages.
+    /// Subscribes to these channels on this server, in which nobody is, and starts writing. The
+    /// name is for messages.
     pub fn open(name: &str, server: &Server, channels: &[String]) -> Self {
+        Self::open_amid(name, server, channels, Truth::default())
+    }
+
+    /// As [`Self::open`], where this is true and stays true until it returns.
+    pub fn open_amid(name: &str, server: &Server, channels: &[String], before: Truth) -> Self {
         let mut client = server.client(OBSERVER);
         for batch in channels.chunks(BATCH) {
             let command =
@@ -78,7 +86,7 @@ impl Ledger {
             let (book, stop) = (book.clone(), stop.clone());
             thread::spawn(move || write(client, &book, &stop))
         };
-        Self { name: name.to_owned(), book, stop, reader: Some(reader), fences: 0 }
+        Self { name: name.to_owned(), book, stop, reader: Some(reader), fences: 0, before }
     }
 
     /// What is wrong with the ledger, given the truth; empty when they agree.
@@ -90,7 +98,8 @@ impl Ledger {
         let lives = truth.lives().iter().chain(strangers.map(|key| (key, &nobody)));
         for (membership, life) in lives {
             let notes = book.pages.get(membership).map_or(&[][..], Vec::as_slice);
-            if let Some(what) = difference(notes, life) {
+            let before = self.before.lives().get(membership).unwrap_or(&nobody);
+            if let Some(what) = difference(notes, life, before) {
                 let (channel, client) = membership;
                 found.push(format!("{client} in {channel}: {what}"));
             }
@@ -239,15 +248,15 @@ fn write(mut client: Client, book: &Mutex<Book>, stop: &AtomicBool) {
     }
 }
 
-/// What is wrong with the notes of a membership.
-fn difference(notes: &[Note], life: &Life) -> Option<String> {
-    let told: String = notes.iter().map(|note| if note.join { 'J' } else { 'L' }).collect();
-    let joins = told.matches('J').count();
+/// What is wrong with the notes of a membership, when this was the case before the first of them.
+fn difference(notes: &[Note], life: &Life, before: &Life) -> Option<String> {
+    let told = notes.iter().map(|note| if note.join { 'J' } else { 'L' });
+    let told: String = before.present.then_some('J').into_iter().chain(told).collect();
+    let least = life.joins + usize::from(before.present) - before.joins;
+    let most = least + life.maybe - before.maybe;
     let right = told.chars().zip("JL".chars().cycle()).all(|(told, turn)| told == turn)
-        && (life.joins..=life.joins + life.maybe).contains(&joins)
+        && (least..=most).contains(&told.matches('J').count())
         && told.ends_with('J') == life.present;
-    let Life { joins, maybe, present, .. } = life;
-    (!right).then(|| {
-        format!("told {told:?}, came {joins} to {} times, present: {present}", joins + maybe)
-    })
+    let present = life.present;
+    (!right).then(|| format!("told {told:?}, came {least} to {most} times, present: {present}"))
 }

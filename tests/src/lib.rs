@@ -6,6 +6,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
+pub mod churn;
 pub mod client;
 pub mod cluster;
 pub mod config;
@@ -22,6 +23,7 @@ pub mod random;
 pub mod redis;
 pub mod relay;
 pub mod resp;
+pub mod scene;
 pub mod server;
 pub mod stack;
 pub mod talk;
@@ -39,6 +41,7 @@ pub use random::Random;
 pub use redis::Redis;
 pub use relay::Relay;
 pub use resp::{Reply, Resp};
+pub use scene::Scene;
 pub use server::Server;
 pub use stack::Stack;
 pub use talk::Talk;
