@@ -12,6 +12,7 @@ mod client_frames;
 mod configuration;
 mod kill_server;
 mod loss;
+mod loss_ledger;
 mod module_acl;
 mod module_arguments;
 mod module_clock;

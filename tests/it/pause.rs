@@ -6,22 +6,11 @@ use std::time::{Duration, Instant};
 
 use rollcall_tests::churn::Sight;
 use rollcall_tests::process::{self, Signal};
-use rollcall_tests::scene::{Scene, Size};
-use rollcall_tests::{Redis, Server, stack};
-use serde_json::{Value, json};
+use rollcall_tests::{Redis, Scene, Server, stack};
+use serde_json::json;
 
 /// Twice the lease.
 const STILL: Duration = Duration::from_secs(5);
-
-const SIZE: Size = Size { channels: 10, clients: 12 };
-
-/// Two servers with clients, on one Redis.
-fn scene(redis: &Redis, changes: &Value) -> Scene {
-    let config = || stack::on(redis, changes.clone());
-    let mut scene = Scene::start(vec![config(), config()], SIZE);
-    scene.converges(|| vec![redis.cli()]);
-    scene
-}
 
 /// The node names that Redis knows: a server whose lease ended takes a new one.
 fn nodes(redis: &Redis) -> BTreeSet<String> {
@@ -32,7 +21,7 @@ fn nodes(redis: &Redis) -> BTreeSet<String> {
 /// Clients come and go while Redis stands still; no lease ends, and everything becomes right.
 fn stands_still(still: impl FnOnce(&Redis)) {
     let redis = Redis::start();
-    let mut scene = scene(&redis, &json!({}));
+    let mut scene = Scene::of_two(&stack::on(&redis, json!({})), || vec![redis.cli()]);
     let before = nodes(&redis);
     scene.during(Sight::Dim, |_| still(&redis));
     scene.converges(|| vec![redis.cli()]);

@@ -17,7 +17,10 @@ use crate::truth::{Membership, Truth};
 const PACE: Duration = Duration::from_millis(4);
 
 /// Of a hundred steps, how many cut a whole connection.
-const CUTS: usize = 2;
+const CUTS: usize = 1;
+
+/// Every so manieth client stays connected.
+const STEADY: usize = 2;
 
 /// The clients of one server.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Churn {
     began: BTreeSet<Membership>,
     ended: BTreeSet<Membership>,
     sight: Sight,
+    /// Channels to which nobody comes and which nobody leaves alone in this run.
+    still: BTreeSet<String>,
 }
 
 /// How a run treats what nobody may be able to see.
@@ -61,6 +66,7 @@ impl Churn {
             began: BTreeSet::new(),
             ended: BTreeSet::new(),
             sight: Sight::Clear,
+            still: BTreeSet::new(),
         }
     }
 
@@ -97,11 +103,13 @@ impl Churn {
         }
     }
 
-    /// Clients come and go until `stop`.
+    /// Clients come and go until `stop`. Some connections and some channels are left alone: what
+    /// happens there is not the clients' doing.
     pub fn run(&mut self, sight: Sight, stop: &AtomicBool) {
         self.began.clear();
         self.ended.clear();
         self.sight = sight;
+        self.still = self.channels.iter().filter(|_| self.random.percent(50)).cloned().collect();
         while !stop.load(Ordering::Relaxed) {
             self.step();
             thread::sleep(PACE);
@@ -109,11 +117,13 @@ impl Churn {
         self.call_the_roll();
     }
 
-    /// Everybody has a connection again and knows where it is.
+    /// Everybody finds out whether the connection is still there.
     pub fn call_the_roll(&mut self) {
         for n in 0..self.members.len() {
+            // Any command that needs no Redis.
+            let any = json!({"unsubscribe": {"channel": "nowhere"}});
             if let Some(member) = &mut self.members[n].1
-                && member.client.try_call(json!({"ping": {}})).is_none()
+                && member.client.try_call(any).is_none()
             {
                 self.lose(n);
             }
@@ -132,8 +142,11 @@ impl Churn {
         let channel = self.channels[self.random.below(self.channels.len())].clone();
         self.connect(n);
         let Some(member) = &mut self.members[n].1 else { return };
-        if cut {
+        if cut && !n.is_multiple_of(STEADY) {
             self.lose(n);
+            return;
+        }
+        if self.still.contains(&channel) {
             return;
         }
         let membership = (channel.clone(), member.client.id().to_owned());

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::churn::{Churn, Sight};
+use crate::config::over;
 use crate::crowd;
 use crate::ledger::{Ledger, OBSERVER};
 use crate::random::Random;
@@ -53,7 +54,10 @@ impl Scene {
     /// A server for each configuration, and clients in the channels.
     pub fn start(configs: Vec<Value>, size: Size) -> Self {
         let channels = crowd::channels(size.channels);
-        let servers: Vec<Server> = configs.into_iter().map(Server::start).collect();
+        // Clients between two steps answer no pings.
+        let rare = json!({"client": {"ping_interval": "1h"}});
+        let start = |config| Server::start(over(config, rare.clone()));
+        let servers: Vec<Server> = configs.into_iter().map(start).collect();
         let open = |(n, server)| Some(Ledger::open(&format!("ledger {n}"), server, &channels));
         let ledgers = servers.iter().enumerate().map(open).collect();
         let churn = |(n, server): (usize, &Server)| {
@@ -62,6 +66,20 @@ impl Scene {
         let mut churns: Vec<Churn> = servers.iter().enumerate().map(churn).collect();
         churns.iter_mut().for_each(Churn::fill);
         Self { servers, ledgers, churns, channels }
+    }
+
+    /// Two servers with this configuration, ten channels and a dozen clients on each; right so far,
+    /// also after everybody came and went.
+    pub fn of_two(config: &Value, masters: impl Fn() -> Vec<Resp>) -> Self {
+        Self::of([config, config].map(Clone::clone), masters)
+    }
+
+    /// As [`Self::of_two`], each with its own.
+    pub fn of(configs: [Value; 2], masters: impl Fn() -> Vec<Resp>) -> Self {
+        let mut scene = Self::start(configs.into(), Size { channels: 10, clients: 12 });
+        scene.during(Sight::Clear, |_| ());
+        scene.converges(masters);
+        scene
     }
 
     /// Decides by this what clients do.
@@ -113,6 +131,7 @@ impl Scene {
             eventually("everybody connects", || churn.connect_all().then_some(()));
         }
         let truth = self.truth();
+        assert!(truth.lives().values().any(|life| life.present), "somebody is there");
         for ledger in self.ledgers.iter().flatten() {
             ledger.agrees_within(SOON, &truth);
         }
