@@ -58,9 +58,10 @@ impl Truth {
         self.life(channel, client).maybe += 1;
     }
 
-    /// Everybody who is there may have been shown leaving and coming back once.
-    pub fn interrupted(&mut self) {
-        for life in self.lives.values_mut().filter(|life| life.present) {
+    /// Everybody who was there after `start` may have been shown leaving and coming back once.
+    pub fn interrupted(&mut self, start: Instant) {
+        let there = |life: &&mut Life| life.present || life.left.is_some_and(|left| left > start);
+        for life in self.lives.values_mut().filter(there) {
             life.maybe += 1;
         }
     }
