@@ -1,5 +1,6 @@
 //! What one entry of a list of Redis addresses stands for, with everything needed to talk to it.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{RedisAddress, Secret};
@@ -71,4 +72,18 @@ pub struct Tls {
     pub server_name: String,
     /// Takes any certificate: encrypted, but anyone can be at the other end.
     pub insecure_skip_verify: bool,
+}
+
+// === impl RedisPlace ===
+
+impl fmt::Display for RedisPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, addresses) = match self {
+            Self::Server(address) => return address.fmt(f),
+            Self::Sentinel(sentinels) => ("sentinels", &sentinels.addresses),
+            Self::Cluster(seeds) => ("cluster", seeds),
+        };
+        write!(f, "{what}")?;
+        addresses.iter().try_for_each(|address| write!(f, " {address}"))
+    }
 }

@@ -117,11 +117,11 @@ impl Hub {
 pub(super) async fn announce(hub: Hub) {
     let (nodes, store) = (&hub.inner.nodes, &hub.inner.store);
     loop {
-        let listening = || nodes.listening.load(Ordering::Acquire) == store.generation();
+        let listening = || nodes.listening.load(Ordering::Acquire) == store.control_life();
         if !listening()
-            && let Ok(generation) = store.listen_control().await
+            && let Ok(life) = store.listen_control().await
         {
-            nodes.listening.store(generation, Ordering::Release);
+            nodes.listening.store(life, Ordering::Release);
         }
         if let Err(error) = store.tell_all(&Control::Node(hub.own_node())).await {
             tracing::trace!(%error, "the other servers do not hear of this one");
