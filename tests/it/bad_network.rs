@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rollcall_tests::churn::Sight;
 use rollcall_tests::config;
-use rollcall_tests::{Redis, Relay, Scene};
+use rollcall_tests::{Redis, Relay, Scene, Server, eventually};
 use serde_json::{Value, json};
 
 /// The configuration of a server that reaches Redis through a relay.
@@ -134,5 +134,23 @@ fn connections_that_went_silent_are_made_anew() {
     interrupts_the_first(|relays| {
         relays[0].deafen();
         thread::sleep(Duration::from_secs(3));
+    });
+}
+
+#[test]
+fn calls_do_not_keep_a_silent_connection_alive() {
+    let redis = Redis::start();
+    let relay = Relay::to(redis.port());
+    let server = Server::start(through(&relay));
+    let mut ann = server.client("ann");
+    ann.enters("room");
+    relay.deafen();
+    let params = json!({"channel": "room"});
+    eventually("calls are answered again", || {
+        // One after the other, as those of a busy application: there is never a second of silence.
+        let start = Instant::now();
+        let answer = server.api_answer("presence", params.clone());
+        thread::sleep(Duration::from_millis(100).saturating_sub(start.elapsed()));
+        answer.get("result").map(|_| ())
     });
 }
