@@ -7,6 +7,7 @@ mod api_legacy;
 mod api_publish;
 mod away;
 mod bad_network;
+mod chaos;
 mod client_channels;
 mod client_connect;
 mod client_frames;

@@ -6,6 +6,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
+pub mod chaos;
 pub mod churn;
 pub mod client;
 pub mod cluster;
