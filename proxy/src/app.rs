@@ -209,15 +209,15 @@ fn settings(config: &Config, redis: Option<&Running>) -> Settings {
             db: 0,
             tls: None,
             client_name: String::new(),
-            connect_timeout: options.connect_timeout,
-            io_timeout: options.io_timeout,
+            connect_timeout: options.connection.connect_timeout,
+            io_timeout: options.connection.io_timeout,
         }],
         None => options.shards(),
     };
     let status = &config.user_status;
     Settings {
         rosters,
-        books: Vec::new(),
+        books: status.shards(&config.engine).unwrap_or_default(),
         lease: options.lease,
         prefix: options.prefix.clone(),
         partitions: status.partitions,

@@ -51,18 +51,19 @@ pub(super) enum Redirect {
 
 impl View {
     /// Reads the reply of `CLUSTER NODES`; `asked` is where it came from, for nodes that do not
-    /// know their own address. `None` when it is not such a reply.
+    /// know their own address. `None` when it is not such a reply. Nodes are called by their
+    /// host names where they have some if `by_name`, for certificates to be compared with.
     ///
     /// <https://redis.io/docs/latest/commands/cluster-nodes/>
-    pub(super) fn parse(text: &str, asked: &RedisAddress) -> Option<Self> {
+    pub(super) fn parse(text: &str, asked: &RedisAddress, by_name: bool) -> Option<Self> {
         let mut view = Self::default();
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            view.read_line(line, asked)?;
+            view.read_line(line, asked, by_name)?;
         }
         Some(view)
     }
 
-    fn read_line(&mut self, line: &str, asked: &RedisAddress) -> Option<()> {
+    fn read_line(&mut self, line: &str, asked: &RedisAddress, by_name: bool) -> Option<()> {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         let [_id, address, flags, _master, _ping, _pong, epoch, _link, slots @ ..] = &fields[..]
         else {
@@ -81,7 +82,7 @@ impl View {
             return Some(());
         }
         self.masters.push(Claim {
-            address: node_address(address, asked)?,
+            address: node_address(address, asked, by_name)?,
             epoch: epoch.parse().ok()?,
             slots: slots.into_iter().map(slot_range).collect::<Option<_>>()?,
         });
@@ -90,9 +91,15 @@ impl View {
 }
 
 /// `host:port@bus[,hostname[,…]]`; older servers leave parts of the end out.
-fn node_address(text: &str, asked: &RedisAddress) -> Option<RedisAddress> {
-    let address = text.split(',').next()?.split('@').next()?;
-    redirected_to(address, asked)
+fn node_address(text: &str, asked: &RedisAddress, by_name: bool) -> Option<RedisAddress> {
+    let mut parts = text.split(',');
+    let mut address = redirected_to(parts.next()?.split('@').next()?, asked)?;
+    if let (true, Some(name), RedisAddress::Tcp { host, .. }) =
+        (by_name, parts.next().filter(|name| !name.is_empty()), &mut address)
+    {
+        name.clone_into(host);
+    }
+    Some(address)
 }
 
 fn slot_range(text: &str) -> Option<(u16, u16)> {

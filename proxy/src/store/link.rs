@@ -6,7 +6,7 @@ use std::time::Duration;
 use fred::clients::{Client, WithOptions};
 use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::config::{
-    Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, Server, ServerConfig,
+    Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, ServerConfig,
     UnresponsiveConfig,
 };
 use fred::types::{ClusterHash, CustomCommand, RespVersion};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::master::Master;
 use super::reply::{StoreError, plain};
+use super::tls;
 use crate::config::{RedisAddress, RedisPlace, RedisShard};
 
 /// How long to wait between two tries to connect.
@@ -188,7 +189,7 @@ async fn heartbeat(master: Arc<Master>) {
 fn config(address: &RedisAddress, shard: &RedisShard) -> Result<Config, StoreError> {
     let server = match address {
         RedisAddress::Tcp { host, port } => {
-            ServerConfig::Centralized { server: Server::new(host.as_str(), *port) }
+            ServerConfig::Centralized { server: tls::server(host, *port, shard.tls.as_ref()) }
         }
         RedisAddress::Unix { path } => ServerConfig::Unix { path: path.clone() },
     };
@@ -200,6 +201,7 @@ fn config(address: &RedisAddress, shard: &RedisShard) -> Result<Config, StoreErr
         version: RespVersion::RESP3,
         username: given(&shard.login.user),
         password: given(shard.login.password.expose()),
+        tls: shard.tls.as_ref().map(tls::config).transpose()?,
         database: (shard.db != 0).then_some(shard.db),
         ..Config::default()
     })

@@ -26,6 +26,7 @@ mod shard;
 mod slots;
 mod status;
 mod sweep;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use fred::error::{Error, ErrorKind};
 use fred::types::{Resp3Frame, Value};
 
+use super::tls::TlsError;
+
 /// Why a call did not do what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -35,6 +37,12 @@ pub(super) enum Reply {
 impl From<fred::error::Error> for StoreError {
     fn from(error: fred::error::Error) -> Self {
         Self::Away(format!("redis is away: {}", plain(error.details())))
+    }
+}
+
+impl From<TlsError> for StoreError {
+    fn from(error: TlsError) -> Self {
+        Self::Away(error.to_string())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::super::{Config, EngineType, Invocation, RedisAddress, load};
+use super::super::{Config, EngineType, Invocation, RedisAddress, RedisPlace, load};
 
 fn loaded(file: &str) -> (Config, Vec<String>) {
     match load(&[], &BTreeMap::new(), &|_| Ok(file.to_owned())) {
@@ -50,7 +50,7 @@ fn the_samples_of_the_feature_descriptions_load() {
     );
     assert_eq!(status.engine.kind, EngineType::Redis);
     let address = RedisAddress::Tcp { host: "localhost".to_owned(), port: 6379 };
-    assert_eq!(status.engine.redis.endpoint().address, address);
+    assert_eq!(status.engine.redis.shards()[0].place, RedisPlace::Server(address));
     assert!(status.user_status.enabled && status.user_status.redis.reuse_from_engine);
 
     let status = quiet(r#"{    "redis_active_status": {        "expire_interval": "24h"    }}"#);

@@ -7,7 +7,7 @@ fn tcp(host: &str, port: u16) -> RedisAddress {
 }
 
 fn view(text: &str) -> View {
-    View::parse(text, &tcp("asked", 1)).unwrap()
+    View::parse(text, &tcp("asked", 1), false).unwrap()
 }
 
 const NODES: &str = "\
@@ -28,6 +28,17 @@ fn masters_and_their_slots_are_read() {
     assert_eq!(names, ["127.0.0.1:30001", "127.0.0.1:30002", "asked:30003"]);
     let of = |slot: usize| owners.slots[slot];
     assert_eq!([of(0), of(5460), of(5461), of(16_383)], [0, 0, 1, 2]);
+}
+
+#[test]
+fn nodes_are_called_by_name_when_asked() {
+    let text = "a 1.1.1.1:1@2,one.example master - 0 0 1 connected 0
+b 2.2.2.2:1@2, master - 0 0 2 connected 1
+c 3.3.3.3:1@2 master - 0 0 3 connected 2";
+    let view = View::parse(text, &tcp("asked", 1), true).unwrap();
+    let mut masters = Owners::of(&[view]).masters;
+    masters.sort_by_key(ToString::to_string);
+    assert_eq!(masters, [tcp("2.2.2.2", 1), tcp("3.3.3.3", 1), tcp("one.example", 1)]);
 }
 
 #[test]
@@ -54,7 +65,7 @@ fn what_is_no_list_of_nodes_is_refused() {
         "a 1.1.1.1:1 master - 0 0 1 connected 0-16384",
         "a 1.1.1.1:99999 master - 0 0 1 connected 0",
     ] {
-        assert_eq!(View::parse(text, &tcp("h", 1)), None, "{text}");
+        assert_eq!(View::parse(text, &tcp("h", 1), false), None, "{text}");
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn follow(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result
 async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, StoreError> {
     let map = shard.map();
     let connected = map.masters().iter().filter(|master| master.links.keepalive.is_connected());
-    let views = connected.map(|master| view(&master.links.keepalive, &master.address));
+    let views = connected.map(|master| view(&master.links.keepalive, shard, &master.address));
     let views: Vec<_> = join_all(views).await.into_iter().filter_map(Result::ok).collect();
     if !views.is_empty() {
         return Ok(views);
@@ -47,7 +47,7 @@ async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, S
         if !probe.connected(shard.redis.connect_timeout).await {
             continue;
         }
-        match view(&probe.link, address).await {
+        match view(&probe.link, shard, address).await {
             Ok(view) => return Ok(vec![view]),
             Err(why) => error = why,
         }
@@ -55,13 +55,13 @@ async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, S
     Err(error)
 }
 
-async fn view(link: &Link, address: &RedisAddress) -> Result<View, StoreError> {
+async fn view(link: &Link, shard: &Shard, address: &RedisAddress) -> Result<View, StoreError> {
     let call = call::on(link, "CLUSTER", vec![arg("NODES")]);
     let Ok(reply) = tokio::time::timeout(PATIENCE, call).await else {
         return Err(StoreError::Away("redis does not answer".to_owned()));
     };
     let text = reply?.bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-    let view = text.and_then(|text| View::parse(&text, address));
+    let view = text.and_then(|text| View::parse(&text, address, shard.redis.tls.is_some()));
     view.ok_or(StoreError::Unexpected("CLUSTER NODES"))
 }
 
