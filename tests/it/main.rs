@@ -37,6 +37,7 @@ mod module_roster;
 mod module_scan;
 mod module_status;
 mod pause;
+mod sentinel;
 mod troubled_redis;
 mod two_servers;
 mod user_status;

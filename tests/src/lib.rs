@@ -25,6 +25,7 @@ pub mod redis;
 pub mod relay;
 pub mod resp;
 pub mod scene;
+pub mod sentinel;
 pub mod server;
 pub mod stack;
 pub mod talk;
