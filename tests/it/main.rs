@@ -32,5 +32,7 @@ mod module_replica;
 mod module_roster;
 mod module_scan;
 mod module_status;
+mod redis_login;
+mod redis_tls;
 mod two_servers;
 mod user_status;

@@ -6,6 +6,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
+pub mod certificates;
 pub mod client;
 pub mod cluster;
 pub mod config;
@@ -26,6 +27,7 @@ pub mod token;
 pub mod traffic;
 pub mod wait;
 
+pub use certificates::Certificates;
 pub use client::{Client, Heard};
 pub use http::{Answer, Http};
 pub use listener::Listener;
