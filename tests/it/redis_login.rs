@@ -66,7 +66,8 @@ fn a_wrong_password_is_told_and_not_shown() {
 
 #[test]
 fn a_missing_password_is_told() {
-    let redis = Redis::with(&["requirepass s3cr3t"]);
+    let redis = Redis::start();
+    assert_eq!(redis.cli().ask("CONFIG SET requirepass s3cr3t").to_string(), "OK");
     is_refused(json!({"address": redis.address()}), "noauth");
 }
 

@@ -58,9 +58,9 @@ fn another_authority_is_not_trusted() {
     let (_redis, port) = redis(&certificates, &["127.0.0.1"], &[]);
     let address = || format!("rediss://127.0.0.1:{port}");
     let tls = json!({"server_ca_pem": others.file("ca.pem")});
-    does_not_serve(&Server::listening(on(address(), tls)), &["certificate", "unknownissuer"]);
+    does_not_serve(&Server::listening(on(address(), tls)), &["nobody we trust", "server_ca_pem"]);
     let of_system = Server::listening(on(address(), json!({})));
-    does_not_serve(&of_system, &["certificate"]);
+    does_not_serve(&of_system, &["server_ca_pem"]);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_certificate_must_have_the_name_that_is_asked_for() {
     let address = || format!("rediss://127.0.0.1:{port}");
     let authority = certificates.file("ca.pem");
     let tls = json!({"server_ca_pem": authority});
-    does_not_serve(&Server::listening(on(address(), tls)), &["certificate", "name"]);
+    does_not_serve(&Server::listening(on(address(), tls)), &["for another host", "server_name"]);
     let tls = json!({"server_ca_pem": authority, "server_name": "redis.internal"});
     serves(&Server::start(on(address(), tls)));
 }
@@ -92,11 +92,11 @@ fn a_client_certificate_lets_the_server_in() {
             "key_pem": certificates.file("rollcall.key")}),
     )));
     let none = Server::listening(on(address(), json!({"server_ca_pem": authority})));
-    does_not_serve(&none, &["certificate"]);
+    does_not_serve(&none, &["wants a certificate of ours", "cert_pem"]);
     // From somebody else.
     let (certificate, key) = Certificates::new().signed("rollcall", &["rollcall"]);
     let tls = json!({"server_ca_pem": authority, "cert_pem": certificate, "key_pem": key});
-    does_not_serve(&Server::listening(on(address(), tls)), &["redis"]);
+    does_not_serve(&Server::listening(on(address(), tls)), &["does not accept our certificate"]);
 }
 
 #[test]
@@ -110,10 +110,10 @@ fn a_server_that_trusts_anyone_says_so_once() {
 }
 
 #[test]
-fn a_redis_without_tls_is_told_from_one_that_is_away() {
+fn a_redis_without_tls_is_away() {
     let redis = Redis::start();
     let server = Server::listening(on(format!("rediss://127.0.0.1:{}", redis.port()), json!({})));
-    does_not_serve(&server, &["redis"]);
+    does_not_serve(&server, &["redis is away"]);
 }
 
 #[test]
@@ -159,5 +159,9 @@ fn sentinels_and_servers_are_both_asked_for_certificates() {
     serves(&Server::start(with(redis)));
     let redis = json!({"address": address, "tls": {"server_ca_pem": authority}});
     let server = Server::listening(with(redis));
-    assert_eq!(server.http().get("/ready").status, 503);
+    eventually("it says what is away", || {
+        let ready = server.http().get("/ready");
+        assert_eq!(ready.status, 503);
+        ready.body.contains("no sentinel answers").then_some(())
+    });
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::listener::Listener;
 use crate::port;
 use crate::process::{Process, Signal, module_library};
-use crate::resp::Resp;
+use crate::resp::{self, Reply, Resp};
 use crate::wait::eventually;
 
 /// A redis-server of its own, with the module unless said otherwise, on a Unix socket and a port.
@@ -78,6 +78,11 @@ impl Redis {
     /// A new connection.
     pub fn cli(&self) -> Resp {
         Resp::connect(&self.socket()).expect("redis-server accepts connections")
+    }
+
+    /// One command on a connection of its own, for servers that may be away or end connections.
+    pub fn try_ask(&self, line: &str) -> Option<Reply> {
+        Resp::connect(&self.socket()).ok()?.try_call(&resp::words(line)).ok()
     }
 
     /// Listens to the events of a roster, on a connection of its own.
@@ -169,6 +174,6 @@ impl Redis {
 }
 
 /// The server under test: `TEST_REDIS_SERVER`, or the one that is installed.
-fn program() -> OsString {
+pub(crate) fn program() -> OsString {
     std::env::var_os("TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }
