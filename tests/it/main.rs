@@ -37,6 +37,8 @@ mod module_roster;
 mod module_scan;
 mod module_status;
 mod pause;
+mod redis_login;
+mod redis_tls;
 mod sentinel;
 mod troubled_redis;
 mod two_servers;

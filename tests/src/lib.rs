@@ -6,6 +6,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
+pub mod certificates;
 pub mod chaos;
 pub mod churn;
 pub mod client;
@@ -34,6 +35,7 @@ pub mod traffic;
 pub mod truth;
 pub mod wait;
 
+pub use certificates::Certificates;
 pub use client::{Client, Heard};
 pub use http::{Answer, Http};
 pub use ledger::Ledger;
