@@ -9,6 +9,8 @@ mod book;
 mod commands;
 mod error;
 mod footprint;
+#[cfg(test)]
+mod fuzz;
 mod groups;
 mod hash;
 mod keyed;
@@ -21,6 +23,7 @@ mod roster;
 mod segvec;
 mod spec;
 mod state;
+mod stored;
 
 // Tests run without a server.
 #[cfg(not(test))]

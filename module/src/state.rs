@@ -217,7 +217,8 @@ fn new_epoch() -> u64 {
 }
 
 fn next_seq(highest: &mut u64, now_us: u64) -> u64 {
-    *highest = now_us.max(*highest + 1);
+    // A forged dump can bring the highest there is.
+    *highest = now_us.max(*highest + 1).min(i64::MAX.cast_unsigned());
     *highest
 }
 

@@ -30,15 +30,18 @@ impl Command for Stats<'_> {
         args: &[Arg::key().multiple()],
     };
 
-    fn execute(mut args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
-        let keys = args.names("keys")?.keys()?;
-        Stats { keys }.run(ctx)
+    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
+        Stats::parse(args)?.run(ctx)
     }
 }
 
 // === impl Stats ===
 
-impl Stats<'_> {
+impl<'a> Stats<'a> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+        Ok(Self { keys: args.names("keys")?.keys()? })
+    }
+
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
         if let [key] = self.keys {
             let counts = counts(ctx, key)?;
