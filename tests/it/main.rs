@@ -32,5 +32,6 @@ mod module_replica;
 mod module_roster;
 mod module_scan;
 mod module_status;
+mod module_wall_clock;
 mod two_servers;
 mod user_status;

@@ -1,6 +1,7 @@
 //! What the server tells us unasked: timer, cron, flushes, loads, changed roles, changed keys.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use redis_module::raw;
@@ -22,8 +23,12 @@ use rollcall_wire::Event;
 const PERIOD: i64 = 50;
 /// The same when work is left.
 const PERIOD_BUSY: i64 = 1;
-/// The cron event steps in when the timer is later than this, in milliseconds.
-const TIMER_LATE: u64 = 250;
+/// The cron event steps in when the timer is later than this, in milliseconds. Less than what
+/// leases take for a stall, which the wait for the next cron event is part of.
+const TIMER_LATE: u64 = 100;
+
+/// The timer that is pending.
+static TIMER: AtomicU64 = AtomicU64::new(0);
 
 /// Subscribes to everything, and starts the timer.
 pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
@@ -46,8 +51,8 @@ pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
         if api!(RedisModule_SubscribeToKeyspaceEvents(ctx, keys, Some(on_key))) != 0 {
             return false;
         }
-        api!(RedisModule_CreateTimer(ctx, PERIOD, Some(on_timer), std::ptr::null_mut()));
     }
+    start_timer(ctx, PERIOD);
     true
 }
 
@@ -55,9 +60,15 @@ pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
 
 unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
     let busy = guarded(true, || visit(&Ctx::new(ctx)));
-    let period = if busy { PERIOD_BUSY } else { PERIOD };
-    // SAFETY: the context is live; one timer follows the other, none is ever stopped.
-    unsafe { api!(RedisModule_CreateTimer(ctx, period, Some(on_timer), std::ptr::null_mut())) };
+    start_timer(ctx, if busy { PERIOD_BUSY } else { PERIOD });
+}
+
+/// One timer follows the other.
+fn start_timer(ctx: *mut raw::RedisModuleCtx, period: i64) {
+    // SAFETY: the context is live; the callback is static and has no data.
+    let timer =
+        unsafe { api!(RedisModule_CreateTimer(ctx, period, Some(on_timer), std::ptr::null_mut())) };
+    TIMER.store(timer, Ordering::Relaxed);
 }
 
 unsafe extern "C" fn on_cron(
@@ -70,6 +81,15 @@ unsafe extern "C" fn on_cron(
         let late = clock::monotonic_ms().saturating_sub(cell::with(|state| state.visited_ms));
         if late > TIMER_LATE {
             visit(&Ctx::new(ctx));
+            // Timers go by the wall clock: after it was stepped back, ours would be late by as
+            // much. A new one is in time, and wakes those of the server too.
+            // SAFETY: the context is live; a timer is never stopped by its own callback, and one
+            // that is not pending any more is refused.
+            unsafe {
+                let timer = TIMER.load(Ordering::Relaxed);
+                api!(RedisModule_StopTimer(ctx, timer, std::ptr::null_mut()));
+            }
+            start_timer(ctx, PERIOD);
         }
     });
 }
