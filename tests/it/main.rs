@@ -13,6 +13,8 @@ mod configuration;
 mod loss;
 mod module_acl;
 mod module_arguments;
+mod module_broken_files;
+mod module_broken_sync;
 mod module_clock;
 mod module_cluster;
 mod module_commands;

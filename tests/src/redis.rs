@@ -145,6 +145,13 @@ impl Redis {
 
     /// Starts it, after [`Self::kill`] or [`Self::stop`].
     pub fn run(&mut self) {
+        if let Err(log) = self.try_run() {
+            panic!("redis-server ended:\n{log}");
+        }
+    }
+
+    /// The same for a server that may refuse its files; then its log.
+    pub fn try_run(&mut self) -> Result<(), String> {
         let port = self.port.to_string();
         let socket = self.socket();
         let socket = socket.to_str().expect("temporary directories have plain names");
@@ -168,13 +175,14 @@ impl Redis {
         }
         let mut process = Process::start("redis-server", &self.program, args, self.dir.path());
         eventually("redis-server answers", || {
-            if let Some(status) = process.has_ended() {
-                panic!("redis-server ended ({status}):\n{}", process.log());
+            if process.has_ended().is_some() {
+                return Some(Err(process.log()));
             }
             let mut cli = Resp::connect(&self.socket()).ok()?;
-            (cli.try_call(&["PING"]).ok()?.to_string() == "PONG").then_some(())
-        });
+            (cli.try_call(&["PING"]).ok()?.to_string() == "PONG").then_some(Ok(()))
+        })?;
         self.process = Some(process);
+        Ok(())
     }
 }
 

@@ -32,12 +32,13 @@ static TIMER: AtomicU64 = AtomicU64::new(0);
 
 /// Subscribes to everything, and starts the timer.
 pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
-    let events: [(u64, raw::RedisModuleEventCallback); 5] = [
+    let events: [(u64, raw::RedisModuleEventCallback); 6] = [
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         (raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
         (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(on_role)),
         (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
         (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron)),
+        (raw::REDISMODULE_EVENT_SHUTDOWN, Some(on_shutdown)),
     ];
     let keys = raw::REDISMODULE_NOTIFY_GENERIC | raw::REDISMODULE_NOTIFY_LOADED;
     // SAFETY: called during load with the server's context; the callbacks are static.
@@ -295,4 +296,13 @@ unsafe extern "C" fn on_swap(
             cell::with(|state| state.swap(a, b));
         }
     });
+}
+
+unsafe extern "C" fn on_shutdown(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    _: u64,
+    _: *mut c_void,
+) {
+    guarded((), super::reclaim::finish);
 }
