@@ -17,6 +17,7 @@ mod module_broken_files;
 mod module_broken_sync;
 mod module_clock;
 mod module_cluster;
+mod module_cluster_strays;
 mod module_commands;
 mod module_events;
 mod module_expiry;
