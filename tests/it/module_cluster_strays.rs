@@ -40,7 +40,7 @@ fn same_everywhere(master: &Redis, replica: &Redis) {
     let list = |redis: &Redis| -> Vec<String> {
         let leases = redis.cli().ask("PRESENCE.LEASE LIST").array().into_iter();
         leases
-            .map(|lease| lease.array())
+            .map(rollcall_tests::Reply::array)
             .map(|lease| format!("{} {} {}", lease[0].text(), lease[3], lease[4]))
             .collect()
     };

@@ -9,6 +9,7 @@
 pub mod client;
 pub mod cluster;
 pub mod config;
+pub mod copies;
 pub mod dump;
 pub mod http;
 pub mod listener;
