@@ -11,6 +11,8 @@ use serde_json::Value;
 /// Whoever follows one roster: one hears everything, one does not.
 struct Ears {
     heard: VecDeque<Value>,
+    /// The highest sequence heard.
+    highest: u64,
     whole: Mirror,
     holey: Mirror,
     missed: usize,
@@ -68,8 +70,13 @@ fn run(databases: usize, seed: u64, tally: &mut Tally) {
         if settled {
             nothing_is_due(&mut cli);
         }
+        audience.drain();
         let last: Vec<Read> =
             places.iter().map(|place| traffic.read(&mut cli, place, settled)).collect();
+        for read in &last {
+            let highest = audience.ears[&read.place].highest;
+            assert!(read.seq >= highest, "an event of {highest} was before {read:?}");
+        }
         audience.drain();
         for read in step.reads.iter().chain(&last) {
             let ears = audience.ears.get_mut(&read.place).expect("a known key");
@@ -98,6 +105,7 @@ impl Audience {
             for event in listener.so_far() {
                 let db = usize::try_from(event["db"].as_u64().unwrap_or(0)).expect("a database");
                 let ears = self.ears.get_mut(&(db, (*key).to_owned())).expect("a known key");
+                ears.highest = event["seq"].as_u64().expect("a sequence");
                 ears.heard.push_back(event);
             }
         }
@@ -118,11 +126,12 @@ impl Ears {
         let mut whole = Mirror::default();
         whole.read(0, BTreeMap::new());
         let holey = whole.clone();
-        Self { heard: VecDeque::new(), whole, holey, missed: 0 }
+        Self { heard: VecDeque::new(), highest: 0, whole, holey, missed: 0 }
     }
 
     fn forget(&mut self) {
         self.heard.clear();
+        self.highest = 0;
         self.whole.forget();
         self.holey.forget();
         self.missed = 0;

@@ -174,6 +174,8 @@ fn reset(ctx: &Ctx, db: u32, name: &Str) {
         && key.change(|roster, _| roster.seq = seq).is_some()
     {
         ctx.replicate_seq(name, seq);
+    } else {
+        cell::with(|state| state.pasts.note(db, name.bytes(), seq));
     }
     let mut message = Vec::new();
     Event::Reset { seq, db }.push_json(&mut message);
