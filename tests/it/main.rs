@@ -23,6 +23,7 @@ mod module_events;
 mod module_expiry;
 mod module_failover;
 mod module_fuzz;
+mod module_info;
 mod module_keys;
 mod module_lease;
 mod module_midway;

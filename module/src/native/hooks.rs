@@ -129,9 +129,13 @@ fn visit(ctx: &Ctx) -> bool {
 
 /// Tells replicas of leases, when that is allowed; else the timer does later.
 pub(crate) fn tell_leases(ctx: &Ctx) {
-    if avoid_replica_traffic() {
-        return;
+    if !avoid_replica_traffic() {
+        tell_leases_now(ctx);
     }
+}
+
+/// The same for a command that writes: where it may run, what it does may be told.
+pub(crate) fn tell_leases_now(ctx: &Ctx) {
     for news in cell::with(|state| std::mem::take(&mut state.untold)) {
         match news {
             LeaseNews::Set { node, px } => ctx.replicate_lease_set(&node, px),
