@@ -70,6 +70,11 @@ impl Cluster {
         &self.nodes
     }
 
+    /// One of them, to stop and start.
+    pub fn node_mut(&mut self, node: usize) -> &mut Redis {
+        &mut self.nodes[node]
+    }
+
     /// Which node has the slot of a key, by the bounds above.
     pub fn home(&self, cli: &mut Resp, key: &str) -> usize {
         let slot = cli.ask(&format!("CLUSTER KEYSLOT {key}")).number();
@@ -95,7 +100,8 @@ impl Cluster {
 /// A node that knows nobody, with this port for its talk with others.
 fn node(bus: u16) -> Redis {
     let bus = format!("cluster-port {bus}");
-    Redis::with(&["cluster-enabled yes", "cluster-node-timeout 5000", &bus])
+    let debug = "enable-debug-command yes";
+    Redis::with(&["cluster-enabled yes", "cluster-node-timeout 5000", debug, &bus])
 }
 
 fn ok(reply: Reply) {
