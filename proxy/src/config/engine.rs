@@ -47,6 +47,7 @@ section! {
 section! {
     /// The Redis that is there, and how it is used; prefix and lease hold for both types.
     pub struct Redis {
+        /// Where it is, and how to connect.
         connection(""): RedisConnection = RedisConnection::default(),
         /// What the names of keys and channels start with.
         prefix: String = "rollcall".to_owned(),

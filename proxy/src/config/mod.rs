@@ -5,6 +5,8 @@
 
 mod channel;
 mod client;
+#[cfg(test)]
+mod documented;
 mod duration;
 mod engine;
 mod env;

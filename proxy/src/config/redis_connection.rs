@@ -16,7 +16,7 @@ use super::{
 section! {
     /// Where a Redis is and how to log in to it.
     pub struct RedisConnection {
-        /// Addresses, one a shard: `host:port`, `redis://…`, `rediss://…`, `unix://…`, `redis+sentinel://…`, `redis+cluster://…`.
+        /// Addresses, one a shard; without any 127.0.0.1:6379, and for user status the engine's: `host:port`, `redis://…`, `rediss://…`, `unix://…`, `redis+sentinel://…`, `redis+cluster://…`.
         address: List<RedisUrl> = List::default(),
         /// Clusters, one a shard: some nodes of each as `host:port,host:port`; goes before the other addresses.
         cluster_address: List<ClusterNodes> = List::default(),

@@ -181,3 +181,6 @@ fn certificates(pem: &str) -> Option<Vec<CertificateDer<'static>>> {
     let all = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().ok()?;
     (!all.is_empty()).then_some(all)
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,7 @@ section! {
 section! {
     /// Which Redis keeps user status.
     pub struct UserStatusRedis {
+        /// Where it is, and how to connect.
         connection(""): RedisConnection = RedisConnection::default(),
         /// What the names of keys start with; it can only be that of the engine.
         prefix: String = String::new(),

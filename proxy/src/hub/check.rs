@@ -93,7 +93,9 @@ pub(super) async fn resubscribe(hub: Hub) {
                 async move {
                     // A failure makes the connection anew, and then this starts again.
                     if hub.listen_again(&channel).await.is_ok() {
-                        hub.distrust(&channel);
+                        if !hub.inner.store.is_trusted(&channel) {
+                            hub.distrust(&channel);
+                        }
                         hub.check_soon(&channel);
                     }
                 }
@@ -115,6 +117,18 @@ pub(super) fn new_epoch(hub: &Hub, life: u64) {
         hub.distrust(&channel);
     }
     all(hub, life);
+}
+
+/// Redis has lost nothing while events were missed: what waits for it need not wait.
+pub(super) fn trust(hub: &Hub, life: u64) {
+    for channel in hub.names(|state| state.mirror.is_some() && state.listening == life) {
+        let mut channels = hub.channels(&channel);
+        let mirror = channels.get_mut(&channel).and_then(|state| state.mirror.as_mut());
+        if mirror.is_some_and(Mirror::trust) {
+            drop(channels);
+            hub.check_soon(&channel);
+        }
+    }
 }
 
 // === impl Hub ===
@@ -246,8 +260,8 @@ impl Hub {
         let (effect, wait, result) = match read {
             Ok((seq, read)) => {
                 let vanished = matches!(&read, Read::All(all) if all.is_empty());
-                let (absent, wait) = mirror.judge_read(vanished);
-                (mirror.end_read(seq, read, absent), wait, Ok(()))
+                let (differences, wait) = mirror.judge_read(vanished);
+                (mirror.end_read(seq, read, differences), wait, Ok(()))
             }
             Err(error) => (mirror.abandon_read(), None, Err(error)),
         };

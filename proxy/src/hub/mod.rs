@@ -277,6 +277,7 @@ async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
                 hub.inner.renewed.notify_one();
             }
             StoreEvent::Missed { life } => check::all(&hub, life),
+            StoreEvent::Trusted { life } => check::trust(&hub, life),
             StoreEvent::NewEpoch { life } => check::new_epoch(&hub, life),
         }
     }

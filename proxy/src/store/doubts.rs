@@ -11,6 +11,7 @@ use rollcall_wire::words;
 
 use super::reply::StoreError;
 use super::shard::{Place, Shard};
+use super::slots::SlotSet;
 
 /// How often unanswered removals are tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -43,6 +44,11 @@ impl Doubts {
         if all.len() < MOST {
             all.insert(doubt, (slot, NEXT.fetch_add(1, Ordering::Relaxed)));
         }
+    }
+
+    /// Whether something in `slots` is in doubt.
+    pub(super) fn concern(&self, slots: &SlotSet) -> bool {
+        self.all().values().any(|(slot, _)| slots.contains(*slot))
     }
 
     fn number(&self, doubt: &Doubt) -> Option<u64> {

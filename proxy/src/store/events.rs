@@ -31,6 +31,9 @@ pub enum StoreEvent {
     Renewed,
     /// Events were dropped on the way: every channel of this life must be checked again.
     Missed { life: u64 },
+    /// Redis has lost nothing around the beginning of this life: what was missed before it can be
+    /// read.
+    Trusted { life: u64 },
     /// Redis may have lost data: every channel of this life must be checked again, patiently.
     NewEpoch { life: u64 },
 }
@@ -54,6 +57,14 @@ impl Store {
     /// subscribed. 0 while there is none.
     pub fn life(&self, channel: &str) -> u64 {
         self.roster_place(channel).map(|place| place.life()).unwrap_or_default()
+    }
+
+    /// Whether it is known that Redis lost nothing around the beginning of the life of a channel's
+    /// events connection.
+    pub fn is_trusted(&self, channel: &str) -> bool {
+        let place = self.roster_place(channel);
+        let owner = place.ok().and_then(|place| place.shard.map().owner(place.slot).cloned());
+        owner.is_some_and(|owner| owner.is_trusted())
     }
 
     /// Stops listening to a channel that was subscribed in the life `since`.
@@ -102,16 +113,15 @@ impl Master {
     /// After any error on the events connection its state is unknown: a new one is made.
     fn trust_or_make_anew(&self, life: u64, result: Result<(), Error>) -> Result<(), StoreError> {
         let Err(error) = result else { return Ok(()) };
-        self.make_events_anew(life, &error);
+        self.make_events_anew(life, error.details());
         Err(error.into())
     }
 
     /// Makes the events connection anew, once for each of its lives, however many calls failed.
-    pub(super) fn make_events_anew(&self, life: u64, error: &Error) {
+    pub(super) fn make_events_anew(&self, life: u64, error: &str) {
         let events = &self.links.events;
-        if events.is_connected() && self.give_up(life) {
-            let (address, error) = (&self.address, error.details());
-            tracing::warn!(%address, error, "the events connection is made anew");
+        if events.is_connected() && !self.gone.is_cancelled() && self.give_up(life) {
+            tracing::warn!(address = %self.address, error, "the events connection is made anew");
             let events = events.clone();
             tokio::spawn(async move { events.force_reconnection().await });
         }

@@ -28,6 +28,8 @@ const RETRY: Duration = Duration::from_millis(200);
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 /// Counts that differ are acted on at most this often.
 const SWEEP_PAUSE: Duration = Duration::from_secs(5);
+/// After a loss, how long every server has to put back what it holds.
+const PUT_BACK: Duration = Duration::from_secs(5);
 /// The oldest Redis with sharded pub/sub.
 const OLDEST: (u32, u32) = (7, 0);
 
@@ -35,6 +37,8 @@ const OLDEST: (u32, u32) = (7, 0);
 #[derive(Debug, Default)]
 struct Memory {
     epoch: Option<u64>,
+    /// Since when it is this one.
+    since: Option<Instant>,
     /// The name that was renewed last: its next renewal must not be fresh.
     kept: Option<Arc<str>>,
     /// The signs of the difference seen last.
@@ -79,7 +83,7 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
         let started = Instant::now();
         let renewed = renew(&shard, &master, &mut memory).await;
         let (health, pause) = match &renewed {
-            Ok(()) => match master.links.trouble() {
+            Ok(()) => match master.trouble() {
                 None => (Health::Up, often),
                 Some(trouble) => (Health::Down(away(trouble).to_string()), RETRY),
             },
@@ -133,18 +137,30 @@ async fn renew(
     master: &Arc<Master>,
     memory: &mut Memory,
 ) -> Result<(), StoreError> {
+    let life = master.life();
     let names = shard.names_at(master);
     let slots = shard.map().owned_by(master);
-    let before = shard.holdings().snapshot(&slots);
+    let (before, whole) = {
+        let holdings = shard.holdings();
+        (holdings.snapshot(&slots), !holdings.recovery.concerns(&slots))
+    };
     // The own name first; the others shall only not end too early.
     let renewals = names.iter().map(|name| keep_name(shard, master, name));
     let answers = join_all(renewals).await;
     let after = shard.holdings().snapshot(&slots);
     let Some(kept) = sum(answers)? else { return Ok(()) };
-    let comparable = shard.is_settled() && shard.map().owned_by(master) == slots;
+    let comparable = whole
+        && master.trouble().is_none()
+        && !shard.doubts.concern(&slots)
+        && shard.is_settled()
+        && shard.map().owned_by(master) == slots;
     let held = Held { before, after, comparable };
     match memory.judge(names.first().cloned(), &kept, &held) {
-        Verdict::Fine => {}
+        Verdict::Fine => {
+            if memory.is_calm() && master.trust(life) {
+                shard.tell(StoreEvent::Trusted { life }).await;
+            }
+        }
         Verdict::Lost => {
             shard.tell(StoreEvent::NewEpoch { life: master.life() }).await;
             master.mark_lost();
@@ -181,9 +197,18 @@ fn sum(answers: Vec<Result<Kept, StoreError>>) -> Result<Option<Kept>, StoreErro
 // === impl Memory ===
 
 impl Memory {
+    /// Whether Redis has lost nothing for so long that everybody has put back what was lost before.
+    fn is_calm(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= PUT_BACK)
+    }
+
     /// Compares a renewal's answer with what is held.
     fn judge(&mut self, node: Option<Arc<str>>, kept: &Kept, held: &Held) -> Verdict {
-        let new_epoch = self.epoch.replace(kept.epoch).is_some_and(|epoch| epoch != kept.epoch);
+        let before = self.epoch.replace(kept.epoch);
+        let new_epoch = before.is_some_and(|epoch| epoch != kept.epoch);
+        if before != self.epoch {
+            self.since = Some(Instant::now());
+        }
         let same_name = self.kept == node;
         self.kept = node;
         if new_epoch || (kept.fresh && same_name) {

@@ -34,6 +34,9 @@ pub(super) const CONNECTING: &str = "connecting";
 /// How often each connection is asked whether it lives.
 const PING: Duration = Duration::from_secs(1);
 
+/// How long the events connection may owe an answer: until then pushes may be missing.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// A connection. Its commands fail at once while it is away, instead of waiting in a queue whose
 /// order nobody knows.
 pub(super) type Link = WithOptions<Client>;
@@ -68,8 +71,11 @@ impl Links {
 
     /// Why a connection is missing; `None` when all of them are there.
     pub(super) fn trouble(&self) -> Option<String> {
+        if !self.keepalive.is_connected() {
+            return Some(self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        }
         let missing = self.all().into_iter().any(|link| !link.is_connected());
-        missing.then(|| self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        missing.then(|| CONNECTING.to_owned())
     }
 
     fn all(&self) -> [&Link; 3] {
@@ -137,12 +143,17 @@ async fn tell_name(client: Client, name: String, gone: CancellationToken) {
 }
 
 /// Starts the connections of a master and what watches over them.
-pub(super) fn connect(master: &Arc<Master>, name: &str) {
+pub(super) fn connect(master: &Arc<Master>, shard: &RedisShard) {
     for link in master.links.all() {
-        stay_connected(link, name, &master.gone);
+        stay_connected(link, &shard.client_name, &master.gone);
     }
     tokio::spawn(until_gone(master.gone.clone(), watch(master.clone())));
-    tokio::spawn(until_gone(master.gone.clone(), heartbeat(master.clone())));
+    let Links { events, commands, .. } = &master.links;
+    let io_timeout = shard.io_timeout;
+    for (link, patience) in [(events, io_timeout.min(SILENCE)), (commands, io_timeout)] {
+        let heartbeat = heartbeat(master.clone(), link.clone(), patience);
+        tokio::spawn(until_gone(master.gone.clone(), heartbeat));
+    }
 }
 
 /// Does `work` as long as it is of use.
@@ -150,38 +161,52 @@ pub(super) async fn until_gone(gone: CancellationToken, work: impl Future<Output
     gone.run_until_cancelled(work).await.unwrap_or_default();
 }
 
-/// Remembers why connections fail; the keepalive's stands for all of them.
+/// Remembers why connections fail; the keepalive's stands for all of them. A new one shall renew
+/// the lease at once.
 async fn watch(master: Arc<Master>) {
     let links = &master.links;
     let mut errors = links.keepalive.error_rx();
+    let mut connections = links.keepalive.reconnect_rx();
     loop {
-        match errors.recv().await {
-            Ok((error, _)) => {
-                let mut trouble = links.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                *trouble = plain(error.details());
-            }
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return,
+        tokio::select! {
+            error = errors.recv() => match error {
+                Ok((error, _)) => {
+                    let mut trouble = links.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+                    *trouble = plain(error.details());
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            connection = connections.recv() => match connection {
+                Ok(_) | Err(RecvError::Lagged(_)) => master.hurry.notify_one(),
+                Err(RecvError::Closed) => return,
+            },
         }
     }
 }
 
-/// Pings the connections that may be silent for long, so that one whose other end is gone without a
-/// word is noticed: fred makes a connection anew that does not answer in time. The keepalive
-/// connection has its renewals.
-async fn heartbeat(master: Arc<Master>) {
-    let links = &master.links;
+/// Pings a connection that may be silent for long, so that one whose other end is gone without a
+/// word is noticed. The keepalive connection has its renewals. fred's own check does not serve: for
+/// it a connection lives as long as something is written to it.
+async fn heartbeat(master: Arc<Master>, link: Link, patience: Duration) {
     loop {
         tokio::time::sleep(PING).await;
         let life = master.life();
-        let (commands, events) =
-            tokio::join!(links.commands.ping::<()>(None), links.events.ping::<()>(None));
-        if let Err(error) = commands {
-            tracing::debug!(error = error.details(), "a connection to redis does not answer");
-        }
-        if let Err(error) = events {
+        let is_events = link.id() == master.links.events.id();
+        match tokio::time::timeout(patience, link.ping::<()>(None)).await {
+            Ok(Ok(())) => {}
             // An error that answers something else than this ping.
-            master.make_events_anew(life, &error);
+            Ok(Err(error)) if is_events => master.make_events_anew(life, error.details()),
+            Ok(Err(error)) => {
+                tracing::debug!(error = error.details(), "a connection to redis does not answer");
+            }
+            Err(_) if is_events => master.make_events_anew(life, "no answer"),
+            Err(_) => {
+                tracing::warn!(address = %master.address, "the commands connection is made anew");
+                // What was under way on it is of unknown fate, and settled as such.
+                let link = link.clone();
+                tokio::spawn(async move { link.force_reconnection().await });
+            }
         }
     }
 }

@@ -21,10 +21,14 @@ pub(super) struct Master {
     health: Mutex<Health>,
     /// The life of the events connection: unique among all connections of this process.
     life: AtomicU64,
+    /// The life of the events connection around whose beginning nothing was lost.
+    trusted: AtomicU64,
     /// The life of the events connection that was given up last.
     given_up: AtomicU64,
     /// Wakes the keepalive loop before its time.
     pub(super) hurry: Notify,
+    /// It says that the cluster does not serve keys.
+    cluster_fails: AtomicBool,
     /// It may have lost data: everything it shall hold must be put back.
     lost: AtomicBool,
     /// It is not used any more, or the server stops: its tasks end.
@@ -57,8 +61,10 @@ impl Master {
             name: Mutex::new(node_name()),
             health: Mutex::new(Health::Down(CONNECTING.to_owned())),
             life: AtomicU64::new(next_life()),
+            trusted: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
             hurry: Notify::new(),
+            cluster_fails: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             gone,
         }))
@@ -89,7 +95,7 @@ impl Master {
     /// one.
     pub(super) fn set_health(&self, health: Health) -> bool {
         let mut current = locked(&self.health);
-        if *current == health {
+        if *current == health || self.gone.is_cancelled() {
             return false;
         }
         let address = &self.address;
@@ -113,9 +119,34 @@ impl Master {
         self.life.store(next_life(), Ordering::Release);
     }
 
+    /// Nothing was lost around the beginning of this life; whether that is news.
+    pub(super) fn trust(&self, life: u64) -> bool {
+        self.trusted.swap(life, Ordering::AcqRel) != life
+    }
+
+    pub(super) fn is_trusted(&self) -> bool {
+        self.trusted.load(Ordering::Acquire) == self.life()
+    }
+
     /// Whether this life is to be given up, once for each life.
     pub(super) fn give_up(&self, life: u64) -> bool {
         life == self.life() && self.given_up.swap(life, Ordering::AcqRel) != life
+    }
+
+    /// Why it cannot be used although it renews the lease; `None` when it can.
+    pub(super) fn trouble(&self) -> Option<String> {
+        if self.cluster_fails.load(Ordering::Acquire) {
+            return Some("the cluster is down (cluster_state:fail)".to_owned());
+        }
+        self.links.trouble()
+    }
+
+    /// Notes whether the cluster serves keys, as this one sees it. While it does not, no command is
+    /// sent there: fred closes the connection at each of the errors that answer them.
+    pub(super) fn set_cluster_fails(&self, fails: bool) {
+        if self.cluster_fails.swap(fails, Ordering::AcqRel) != fails {
+            self.hurry.notify_one();
+        }
     }
 
     pub(super) fn mark_lost(&self) {

@@ -9,6 +9,8 @@ use super::slots::SlotSet;
 pub(super) struct Recovery {
     /// Slots of which Redis may hold something else than we do.
     dirty: SlotSet,
+    /// Slots that are being done.
+    begun: SlotSet,
     retiring: Vec<Retiring>,
 }
 
@@ -36,18 +38,24 @@ impl Recovery {
 
     /// What is to be done now; ends with [`Self::done`].
     pub(super) fn begin(&mut self) -> SlotSet {
-        std::mem::take(&mut self.dirty)
+        self.begun = std::mem::take(&mut self.dirty);
+        self.begun.clone()
     }
 
-    /// Of the slots of [`Self::begin`], `failed` were not done. What became dirty meanwhile was
-    /// perhaps done too early and counts for nothing.
-    pub(super) fn done(&mut self, begun: &SlotSet, failed: &SlotSet) {
+    /// What was begun is done, but for `failed`. What became dirty meanwhile was perhaps done too
+    /// early and counts for nothing.
+    pub(super) fn done(&mut self, failed: &SlotSet) {
         self.dirty.add(failed);
-        let mut done = begun.clone();
+        let mut done = std::mem::take(&mut self.begun);
         done.take_away(&self.dirty);
         for retiring in &mut self.retiring {
             retiring.waits_for.take_away(&done);
         }
+    }
+
+    /// Whether something in `slots` is still to be put back.
+    pub(super) fn concerns(&self, slots: &SlotSet) -> bool {
+        slots.meets(&self.dirty) || slots.meets(&self.begun)
     }
 
     /// Takes out the names for which nothing is left to do.
@@ -80,12 +88,14 @@ mod tests {
         recovery.retire("old".into(), &set(&[1, 2]));
         let begun = recovery.begin();
         assert_eq!(begun, set(&[1, 2]));
-        recovery.done(&begun, &set(&[2]));
+        assert!(recovery.concerns(&begun));
+        recovery.done(&set(&[2]));
+        assert!(!recovery.concerns(&set(&[1])));
         assert!(recovery.ended().is_empty());
         assert_eq!(recovery.names().count(), 1);
         let begun = recovery.begin();
         assert_eq!(begun, set(&[2]));
-        recovery.done(&begun, &set(&[]));
+        recovery.done(&set(&[]));
         assert_eq!(recovery.ended(), ["old".into()]);
         assert!(recovery.is_idle());
     }
@@ -94,13 +104,13 @@ mod tests {
     fn what_becomes_dirty_while_it_is_done_is_done_again() {
         let mut recovery = Recovery::default();
         recovery.soil(&set(&[1, 2]));
-        let begun = recovery.begin();
+        recovery.begin();
         recovery.retire("gone".into(), &set(&[2]));
-        recovery.done(&begun, &set(&[]));
+        recovery.done(&set(&[]));
         assert!(recovery.ended().is_empty(), "slot 2 was added to who is gone");
         let begun = recovery.begin();
         assert_eq!(begun, set(&[2]));
-        recovery.done(&begun, &set(&[]));
+        recovery.done(&set(&[]));
         assert_eq!(recovery.ended(), ["gone".into()]);
     }
 }

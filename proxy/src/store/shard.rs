@@ -140,7 +140,7 @@ impl Shard {
     /// A master at `address` whose connections begin to be made.
     pub(super) fn new_master(&self, address: RedisAddress) -> Result<Arc<Master>, StoreError> {
         let master = Master::new(address, &self.redis, self.closing.child_token())?;
-        link::connect(&master, &self.redis.client_name);
+        link::connect(&master, &self.redis);
         Ok(master)
     }
 

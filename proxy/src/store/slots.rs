@@ -38,6 +38,11 @@ impl SlotSet {
         self.words.iter_mut().zip(other.words.iter()).for_each(|(word, other)| *word &= other);
     }
 
+    /// Whether some slot is in both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.words.iter().zip(other.words.iter()).any(|(word, other)| word & other != 0)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.words.iter().all(|word| *word == 0)
     }
@@ -76,7 +81,9 @@ mod tests {
         let mut set: SlotSet = [0, 63, 64, 16_383].into_iter().collect();
         assert_eq!(set.len(), 4);
         assert!(set.contains(64) && !set.contains(65) && !set.contains(16_384));
+        assert!(set.meets(&[63].into_iter().collect()));
         set.take_away(&[63, 64].into_iter().collect());
+        assert!(!set.meets(&[63].into_iter().collect()));
         set.add(&[1, 2].into_iter().collect());
         set.keep(&[0, 1, 16_383].into_iter().collect());
         assert_eq!(set, [0, 1, 16_383].into_iter().collect());

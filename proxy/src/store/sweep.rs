@@ -50,7 +50,7 @@ async fn sweep(shard: &Arc<Shard>) -> bool {
     let PutBack { failed, .. } = &put;
     let ended = {
         let mut holdings = shard.holdings();
-        holdings.recovery.done(&begun, failed);
+        holdings.recovery.done(failed);
         holdings.recovery.ended()
     };
     for name in &ended {

@@ -35,7 +35,14 @@ pub(super) async fn follow(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result
 async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, StoreError> {
     let map = shard.map();
     let connected = map.masters().iter().filter(|master| master.links.keepalive.is_connected());
-    let views = connected.map(|master| view(&master.links.keepalive, shard, &master.address));
+    let views = connected.map(|master| async {
+        let link = &master.links.keepalive;
+        let (view, state) = tokio::join!(view(link, shard, &master.address), text(link, "INFO"));
+        if let Ok(state) = state {
+            master.set_cluster_fails(state.contains("cluster_state:fail"));
+        }
+        view
+    });
     let views: Vec<_> = join_all(views).await.into_iter().filter_map(Result::ok).collect();
     if !views.is_empty() {
         return Ok(views);
@@ -56,13 +63,19 @@ async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, S
 }
 
 async fn view(link: &Link, shard: &Shard, address: &RedisAddress) -> Result<View, StoreError> {
-    let call = call::on(link, "CLUSTER", vec![arg("NODES")]);
+    let nodes = text(link, "NODES").await?;
+    let view = View::parse(&nodes, address, shard.redis.tls.is_some());
+    view.ok_or(StoreError::Unexpected("CLUSTER NODES"))
+}
+
+/// The reply of a `CLUSTER` subcommand.
+async fn text(link: &Link, word: &'static str) -> Result<String, StoreError> {
+    let call = call::on(link, "CLUSTER", vec![arg(word)]);
     let Ok(reply) = tokio::time::timeout(PATIENCE, call).await else {
         return Err(StoreError::Away("redis does not answer".to_owned()));
     };
     let text = reply?.bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-    let view = text.and_then(|text| View::parse(&text, address, shard.redis.tls.is_some()));
-    view.ok_or(StoreError::Unexpected("CLUSTER NODES"))
+    text.ok_or(StoreError::Unexpected("CLUSTER"))
 }
 
 async fn adopt(shard: &Arc<Shard>, views: &[View]) -> Result<(), StoreError> {
