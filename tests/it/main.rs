@@ -11,6 +11,7 @@ mod chaos;
 mod client_channels;
 mod client_connect;
 mod client_frames;
+mod cluster;
 mod configuration;
 mod kill_server;
 mod loss;
