@@ -12,8 +12,8 @@ const BOUNDS: [u16; 4] = [0, 5_461, 10_923, 16_384];
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Redis>,
-    /// Where the first node hears of others.
-    bus: u16,
+    /// Where each hears of others.
+    bus: Vec<u16>,
 }
 
 // === impl Cluster ===
@@ -22,13 +22,13 @@ impl Cluster {
     /// Starts three masters that know each other and have agreed on who has what.
     pub fn start() -> Self {
         let bus: Vec<u16> = (0..3).map(|_| port::free()).collect();
-        let cluster = Self { nodes: bus.iter().map(|&bus| node(bus)).collect(), bus: bus[0] };
+        let cluster = Self { nodes: bus.iter().map(|&bus| node(bus)).collect(), bus };
         for (n, node) in cluster.nodes.iter().enumerate() {
             let (first, last) = (BOUNDS[n], BOUNDS[n + 1] - 1);
             let mut cli = node.cli();
             ok(cli.ask(&format!("CLUSTER SET-CONFIG-EPOCH {}", n + 1)));
             ok(cli.ask(&format!("CLUSTER ADDSLOTSRANGE {first} {last}")));
-            cluster.introduce(&mut cli);
+            cluster.introduce(&mut cli, n);
         }
         cluster.agreed();
         cluster
@@ -39,7 +39,7 @@ impl Cluster {
     pub fn replica(&self, master: usize) -> Redis {
         let replica = node(port::free());
         let mut cli = replica.cli();
-        self.introduce(&mut cli);
+        self.introduce(&mut cli, self.nodes.len());
         let id = self.id(master);
         eventually("the replica finds its master", || {
             (cli.ask(&format!("CLUSTER REPLICATE {id}")).to_string() == "OK").then_some(())
@@ -60,9 +60,12 @@ impl Cluster {
         replica
     }
 
-    fn introduce(&self, cli: &mut Resp) {
-        let port = self.nodes[0].port();
-        ok(cli.ask(&format!("CLUSTER MEET 127.0.0.1 {port} {}", self.bus)));
+    /// To each of the first `count` masters: hearsay alone may take long on a busy machine.
+    fn introduce(&self, cli: &mut Resp, count: usize) {
+        for (node, bus) in self.nodes.iter().zip(&self.bus).take(count) {
+            let port = node.port();
+            ok(cli.ask(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}")));
+        }
     }
 
     /// The masters.
