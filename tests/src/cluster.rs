@@ -169,7 +169,7 @@ impl Cluster {
     }
 
     fn agreed(&self) {
-        eventually("the nodes form a cluster", || {
+        within(CHANGE, "the nodes form a cluster", || {
             let views: Vec<String> =
                 self.nodes.iter().map(|node| node.cli().ask("CLUSTER INFO").text()).collect();
             let known = ["cluster_state:ok", "cluster_known_nodes:3", "cluster_size:3"];
