@@ -157,6 +157,11 @@ impl Cluster {
         &self.nodes
     }
 
+    /// One of them, to stop and start.
+    pub fn node_mut(&mut self, node: usize) -> &mut Redis {
+        &mut self.nodes[node]
+    }
+
     /// Which node has the slot of a key, by the bounds above.
     pub fn home(&self, cli: &mut Resp, key: &str) -> usize {
         let slot = cli.ask(&format!("CLUSTER KEYSLOT {key}")).number();
@@ -182,7 +187,8 @@ impl Cluster {
 /// A node that knows nobody, with this port for its talk with others.
 fn node(bus: u16, options: &[&str]) -> Redis {
     let bus = format!("cluster-port {bus}");
-    Redis::with(&[&["cluster-enabled yes", &bus], options].concat())
+    let debug = "enable-debug-command yes";
+    Redis::with(&[&["cluster-enabled yes", debug, &bus], options].concat())
 }
 
 /// Runs `redis-cli --cluster`, which says that nodes do not agree yet after every change.

@@ -6,11 +6,13 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
+pub mod certificates;
 pub mod chaos;
 pub mod churn;
 pub mod client;
 pub mod cluster;
 pub mod config;
+pub mod copies;
 pub mod crowd;
 pub mod dump;
 pub mod http;
@@ -28,12 +30,14 @@ pub mod scene;
 pub mod sentinel;
 pub mod server;
 pub mod stack;
+pub mod step_clock;
 pub mod talk;
 pub mod token;
 pub mod traffic;
 pub mod truth;
 pub mod wait;
 
+pub use certificates::Certificates;
 pub use client::{Client, Heard};
 pub use http::{Answer, Http};
 pub use ledger::Ledger;
@@ -46,6 +50,7 @@ pub use resp::{Reply, Resp};
 pub use scene::Scene;
 pub use server::Server;
 pub use stack::Stack;
+pub use step_clock::StepClock;
 pub use talk::Talk;
 pub use traffic::Traffic;
 pub use truth::Truth;

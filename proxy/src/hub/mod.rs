@@ -271,7 +271,11 @@ async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
     while let Some(event) = events.recv().await {
         match event {
             StoreEvent::Message { channel, payload } => hub.dispatch(&channel, &payload),
-            StoreEvent::Control(payload) => hub.inner.nodes.on_message(&payload, Instant::now()),
+            StoreEvent::Control(payload) => {
+                if let Some(question) = hub.inner.nodes.on_message(&payload, Instant::now()) {
+                    hub.answer(question);
+                }
+            }
             StoreEvent::Renewed => {
                 hub.inner.nodes.deaf();
                 hub.inner.renewed.notify_one();

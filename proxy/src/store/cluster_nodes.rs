@@ -17,6 +17,8 @@ pub(super) struct View {
     masters: Vec<Claim>,
     /// Slots are on their way from or to this node.
     pub(super) moving: bool,
+    /// The node that says this owns slots itself.
+    owns_slots: bool,
 }
 
 /// A master and the slots it owns.
@@ -81,6 +83,7 @@ impl View {
             // Another has taken over from it.
             return Some(());
         }
+        self.owns_slots |= !slots.is_empty() && flags.contains(&"myself");
         self.masters.push(Claim {
             address: node_address(address, asked, by_name)?,
             epoch: epoch.parse().ok()?,
@@ -124,10 +127,13 @@ fn redirected_to(text: &str, asked: &RedisAddress) -> Option<RedisAddress> {
 // === impl Owners ===
 
 impl Owners {
-    /// Puts together what several nodes say.
+    /// Puts together what several nodes say. A node without slots is asked only if there is no
+    /// other: it may have been taken out of the cluster, and know only itself or strangers.
     pub(super) fn of(views: &[View]) -> Self {
+        let some_own = views.iter().any(|view| view.owns_slots);
+        let views = views.iter().filter(|view| view.owns_slots || !some_own);
         let mut claims: BTreeMap<String, &Claim> = BTreeMap::new();
-        for claim in views.iter().flat_map(|view| &view.masters) {
+        for claim in views.flat_map(|view| &view.masters) {
             let known = claims.entry(claim.address.to_string()).or_insert(claim);
             if known.epoch < claim.epoch {
                 *known = claim;

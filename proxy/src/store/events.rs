@@ -169,6 +169,7 @@ fn event(shard: &Shard, key: &str, value: Value) -> Option<StoreEvent> {
     let names = &shard.names;
     match names.channel(key) {
         Some(channel) => Some(StoreEvent::Message { channel: channel.into(), payload }),
-        None => (key == names.control()).then_some(StoreEvent::Control(payload)),
+        // Nothing else is subscribed to.
+        None => Some(StoreEvent::Control(payload)),
     }
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fred::clients::{Client, WithOptions};
+use fred::error::ErrorKind;
 use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::config::{
     Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, ServerConfig,
@@ -193,15 +194,16 @@ async fn heartbeat(master: Arc<Master>, link: Link, patience: Duration) {
         tokio::time::sleep(PING).await;
         let life = master.life();
         let is_events = link.id() == master.links.events.id();
-        match tokio::time::timeout(patience, link.ping::<()>(None)).await {
+        let answer = tokio::time::timeout(patience, link.ping::<()>(None)).await;
+        match answer {
             Ok(Ok(())) => {}
-            // An error that answers something else than this ping.
+            // No answer, or an error that answers something else than this ping.
             Ok(Err(error)) if is_events => master.make_events_anew(life, error.details()),
-            Ok(Err(error)) => {
-                tracing::debug!(error = error.details(), "a connection to redis does not answer");
-            }
             Err(_) if is_events => master.make_events_anew(life, "no answer"),
-            Err(_) => {
+            Ok(Err(error)) if *error.kind() != ErrorKind::Timeout => {
+                tracing::debug!(error = error.details(), "a connection to redis is away");
+            }
+            Ok(Err(_)) | Err(_) => {
                 tracing::warn!(address = %master.address, "the commands connection is made anew");
                 // What was under way on it is of unknown fate, and settled as such.
                 let link = link.clone();

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fred::error::{Error, ErrorKind};
 use fred::types::{Resp3Frame, Value};
 
-use super::tls::TlsError;
+use super::tls::{self, TlsError};
 
 /// Why a call did not do what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +48,9 @@ impl From<TlsError> for StoreError {
 
 /// The part of an error's text that is for people: fred shows system errors as Rust writes them.
 pub(super) fn plain(details: &str) -> String {
+    if let Some(why) = tls::plain(details) {
+        return why.to_owned();
+    }
     let message = details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
     let text = message.map_or(details, |(message, _)| message);
     text.trim_end_matches('.').to_ascii_lowercase()

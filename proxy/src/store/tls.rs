@@ -74,6 +74,39 @@ fn authorities(tls: &Tls) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
+/// What a failed handshake means, and what can be done; fred shows it as Rust writes it. The first
+/// that fits is taken.
+const FAILURES: &[(&str, &str)] = &[
+    (
+        "InvalidCertificate(UnknownIssuer",
+        "nobody we trust has signed the certificate of redis: set server_ca_pem beside tls",
+    ),
+    (
+        "InvalidCertificate(NotValidForName",
+        "the certificate of redis is for another host: set server_name beside tls",
+    ),
+    ("InvalidCertificate(Expired", "the certificate of redis has expired"),
+    ("InvalidCertificate(NotValidYet", "the certificate of redis is not valid yet"),
+    ("InvalidCertificate(", "the certificate of redis is not valid"),
+    (
+        "AlertReceived(CertificateRequired",
+        "redis wants a certificate of ours: set cert_pem and key_pem beside tls",
+    ),
+    ("AlertReceived(UnknownCA", NOT_ACCEPTED),
+    ("AlertReceived(BadCertificate", NOT_ACCEPTED),
+    ("AlertReceived(CertificateUnknown", NOT_ACCEPTED),
+    ("AlertReceived(CertificateExpired", NOT_ACCEPTED),
+    ("AlertReceived(UnsupportedCertificate", NOT_ACCEPTED),
+    ("AlertReceived(", "redis refuses tls as we speak it"),
+    ("InvalidMessage(", "no tls is spoken at this port"),
+];
+const NOT_ACCEPTED: &str = "redis does not accept our certificate: see cert_pem beside tls";
+
+/// The text for people of an error in a handshake; `None` for other errors.
+pub(super) fn plain(details: &str) -> Option<&'static str> {
+    FAILURES.iter().find(|(part, _)| details.contains(part)).map(|(_, text)| *text)
+}
+
 /// Takes any certificate, as long as the other end holds its key.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
@@ -114,3 +147,6 @@ impl ServerCertVerifier for Anyone {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests;

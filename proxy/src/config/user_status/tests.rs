@@ -70,12 +70,11 @@ the engine's
 user_status.redis.prefix: can only be that of engine.redis.prefix
 the engine's
 ");
-    insta::assert_snapshot!(
-                                                            check(redis("h:1"), json!({"address": "h:2", "reuse_from_engine": true})), @r"
-user_status.redis: has no effect beside user_status.redis.reuse_from_engine
-the engine's
-"
-                                                        );
+    let reused = check(redis("h:1"), json!({"address": "h:2", "reuse_from_engine": true}));
+    insta::assert_snapshot!(reused, @r"
+    user_status.redis: has no effect beside user_status.redis.reuse_from_engine
+    the engine's
+    ");
     insta::assert_snapshot!(check(redis("h:1"), json!({"address": ["h:2", "http://hunter2"]})), @r#"
 f: redis.address[1]: expected host:port, or a URL that starts with redis://, rediss://, tcp://, unix://, redis+sentinel://, rediss+sentinel:// or redis+cluster://
 Server(Tcp { host: "h", port: 2 })

@@ -56,6 +56,19 @@ fn the_newest_claim_counts() {
 }
 
 #[test]
+fn who_was_taken_out_has_no_say() {
+    let inside = "a 1.1.1.1:1@2 myself,master - 0 0 1 connected 0-16383";
+    let outside = "b 2.2.2.2:1@2 myself,master - 0 0 9 connected
+c 3.3.3.3:1@2 master - 0 0 9 connected 0-100";
+    let owners = Owners::of(&[view(inside), view(outside)]);
+    assert_eq!(owners.masters, [tcp("1.1.1.1", 1)]);
+    // A new one without slots is known to those inside.
+    let inside = format!("{inside}\nd 4.4.4.4:1@2 master - 0 0 2 connected");
+    let owners = Owners::of(&[view(&inside), view(outside)]);
+    assert_eq!(owners.masters, [tcp("1.1.1.1", 1), tcp("4.4.4.4", 1)]);
+}
+
+#[test]
 fn what_is_no_list_of_nodes_is_refused() {
     for text in [
         "ERR unknown",
