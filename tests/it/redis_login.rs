@@ -1,5 +1,6 @@
 //! How the server logs in to Redis, and what it says when it may not.
 
+use rollcall_tests::cluster::Cluster;
 use rollcall_tests::{Redis, Server, config, eventually};
 use serde_json::{Value, json};
 
@@ -56,6 +57,21 @@ fn a_user_with_the_documented_rule_is_enough() {
 }
 
 #[test]
+fn in_a_cluster_the_documented_additions_are_enough() {
+    let cluster = Cluster::start();
+    let at = DOCS.find("`+cluster|").expect("docs/module.md has the additions") + 1;
+    let more = DOCS[at..].split('`').next().expect("the additions");
+    for node in cluster.nodes() {
+        allow(node);
+        let reply = node.cli().ask(&format!("ACL SETUSER rollcall {more}"));
+        assert_eq!(reply.to_string(), "OK");
+    }
+    let address = format!("127.0.0.1:{}", cluster.nodes()[0].port());
+    let login = json!({"address": address, "user": "rollcall", "password": PASSWORD});
+    serves(&Server::start(on(login)));
+}
+
+#[test]
 fn a_wrong_password_is_told_and_not_shown() {
     let redis = Redis::start();
     allow(&redis);
@@ -68,7 +84,7 @@ fn a_wrong_password_is_told_and_not_shown() {
 fn a_missing_password_is_told() {
     let redis = Redis::start();
     assert_eq!(redis.cli().ask("CONFIG SET requirepass s3cr3t").to_string(), "OK");
-    is_refused(json!({"address": redis.address()}), "noauth");
+    is_refused(json!({"address": redis.address()}), "it wants a password (noauth)");
 }
 
 #[test]

@@ -3,17 +3,17 @@
 mod cluster;
 mod sentinel;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fred::interfaces::ClientLike;
+use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::{ClusterHash, CustomCommand};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::away;
 use super::link::{self, FEW, Link};
 use super::map::Map;
-use super::reply::{Reply, StoreError};
+use super::reply::{Reply, StoreError, plain};
 use super::shard::Shard;
 use crate::config::{RedisAddress, RedisPlace, RedisShard};
 
@@ -85,8 +85,11 @@ async fn mode(link: &Link) -> Result<String, StoreError> {
 
 /// A connection that lives as long as this.
 struct Probe {
+    address: RedisAddress,
     link: Link,
     gone: CancellationToken,
+    /// Why it failed last.
+    trouble: Arc<Mutex<Option<String>>>,
 }
 
 // === impl Probe ===
@@ -95,8 +98,17 @@ impl Probe {
     fn new(address: &RedisAddress, redis: &RedisShard) -> Result<Self, StoreError> {
         let link = link::link(address, redis, FEW)?;
         let gone = CancellationToken::new();
+        let trouble = Arc::new(Mutex::new(None));
+        let mut errors = link.error_rx();
+        let noted = trouble.clone();
+        tokio::spawn(link::until_gone(gone.clone(), async move {
+            while let Ok((error, _)) = errors.recv().await {
+                *noted.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(plain(error.details()));
+            }
+        }));
         link::stay_connected(&link, &redis.client_name, &gone);
-        Ok(Self { link, gone })
+        Ok(Self { address: address.clone(), link, gone, trouble })
     }
 
     /// Waits until it is connected, for as long as connecting may take.
@@ -107,6 +119,13 @@ impl Probe {
             }
         };
         tokio::time::timeout(limit, connected).await.is_ok()
+    }
+
+    /// Why it is not connected, for people.
+    fn away(&self) -> StoreError {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let trouble = trouble.unwrap_or_else(|| "no answer".to_owned());
+        StoreError::Away(format!("{} is away: {trouble}", self.address))
     }
 }
 

@@ -51,6 +51,9 @@ pub(super) fn plain(details: &str) -> String {
     if let Some(why) = tls::plain(details) {
         return why.to_owned();
     }
+    if details.starts_with("NOAUTH") {
+        return "it wants a password (NOAUTH)".to_owned();
+    }
     let message = details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
     let text = message.map_or(details, |(message, _)| message);
     text.trim_end_matches('.').to_ascii_lowercase()

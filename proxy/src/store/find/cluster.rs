@@ -47,19 +47,20 @@ async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, S
     if !views.is_empty() {
         return Ok(views);
     }
-    let mut error = StoreError::Away("no node of the cluster answers".to_owned());
+    let mut errors = Vec::new();
     let known = map.masters().iter().map(|master| &master.address);
     for address in seeds.iter().chain(known) {
         let probe = Probe::new(address, &shard.redis)?;
         if !probe.connected(shard.redis.connect_timeout).await {
+            errors.push(probe.away().to_string());
             continue;
         }
         match view(&probe.link, shard, address).await {
             Ok(view) => return Ok(vec![view]),
-            Err(why) => error = why,
+            Err(why) => errors.push(format!("{address}: {why}")),
         }
     }
-    Err(error)
+    Err(StoreError::Away(format!("no node of the cluster can be asked: {}", errors.join("; "))))
 }
 
 async fn view(link: &Link, shard: &Shard, address: &RedisAddress) -> Result<View, StoreError> {

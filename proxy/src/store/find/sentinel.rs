@@ -48,31 +48,36 @@ pub(super) async fn follow(shard: &Arc<Shard>, sentinels: &Sentinels) -> Result<
 
 /// What most of the Sentinels that answer say; among equals, what the first says.
 async fn master(probes: &[Probe], name: &str) -> Result<RedisAddress, StoreError> {
-    let connected = probes.iter().filter(|probe| probe.link.is_connected());
-    let answers = join_all(connected.map(|probe| ask(probe, name))).await;
-    let mut error = StoreError::Away("no sentinel answers".to_owned());
+    let answers = join_all(probes.iter().map(|probe| ask(probe, name))).await;
+    let mut errors = Vec::new();
     let mut votes: Vec<(RedisAddress, usize)> = Vec::new();
-    for answer in answers {
+    for (probe, answer) in probes.iter().zip(answers) {
         match answer {
             Ok(address) => match votes.iter_mut().find(|(voted, _)| *voted == address) {
                 Some((_, votes)) => *votes += 1,
                 None => votes.push((address, 1)),
             },
-            Err(why) => error = why,
+            Err(StoreError::Away(why)) => errors.push(why),
+            Err(why) => errors.push(format!("{}: {why}", probe.address)),
         }
     }
     let most = votes.iter().map(|(_, votes)| *votes).max();
     let winner = votes.into_iter().find(|(_, votes)| Some(*votes) == most);
-    winner.map(|(address, _)| address).ok_or(error)
+    winner.map(|(address, _)| address).ok_or_else(|| {
+        StoreError::Away(format!("no sentinel names the master: {}", errors.join("; ")))
+    })
 }
 
 async fn ask(probe: &Probe, name: &str) -> Result<RedisAddress, StoreError> {
+    if !probe.link.is_connected() {
+        return Err(probe.away());
+    }
     let args = vec![arg("get-master-addr-by-name"), arg(name.to_owned())];
     let call = call::on(&probe.link, "SENTINEL", args);
     let Ok(reply) = tokio::time::timeout(PATIENCE, call).await else {
-        return Err(StoreError::Away("no sentinel answers".to_owned()));
+        return Err(StoreError::Away(format!("{} does not answer", probe.address)));
     };
-    let unknown = || StoreError::Away(format!("sentinel knows no master called {name:?}"));
+    let unknown = || StoreError::Away(format!("{} knows no master called {name:?}", probe.address));
     let [host, port] = reply?.fixed().ok_or_else(unknown)?;
     let text = |bytes: Option<bytes::Bytes>| String::from_utf8(bytes?.to_vec()).ok();
     let unexpected = || StoreError::Unexpected("SENTINEL get-master-addr-by-name");
