@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rollcall_tests::churn::Sight;
-use rollcall_tests::cluster::{BRITTLE, Cluster};
+use rollcall_tests::cluster::{BRITTLE, Cluster, is_master};
 use rollcall_tests::config;
 use rollcall_tests::crowd;
 use rollcall_tests::{Redis, Reply, Resp, Scene, Server, eventually, within};
@@ -34,11 +34,7 @@ fn channels(node: &Redis) -> Vec<String> {
 
 /// Connections to those that are masters now and have slots.
 fn masters(nodes: &[&Redis]) -> Vec<Resp> {
-    let is_master = |node: &&&Redis| {
-        let flags = node.try_ask("CLUSTER NODES").map(|reply| reply.text()).unwrap_or_default();
-        flags.lines().any(|line| line.contains("myself,master") && line.split(' ').count() > 8)
-    };
-    nodes.iter().filter(is_master).map(|node| node.cli()).collect()
+    nodes.iter().filter(|node| is_master(node)).map(|node| node.cli()).collect()
 }
 
 fn all(cluster: &Cluster) -> Vec<&Redis> {

@@ -1,7 +1,10 @@
 //! Faults at random, one after the other and together: after each, everything becomes right.
 
+pub mod clustered;
 pub mod network;
-pub mod single;
+pub mod plain;
+pub mod redis;
+pub mod watched;
 
 use std::time::{Duration, Instant};
 

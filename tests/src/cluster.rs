@@ -82,6 +82,45 @@ impl Cluster {
         replica
     }
 
+    /// As [`Self::replica`], for a replica that lives as long as the cluster: one more node.
+    pub fn keep_replica(&mut self, master: usize) {
+        let replica = self.replica(master);
+        self.nodes.push(replica);
+    }
+
+    /// Which of the nodes are masters now and have slots.
+    pub fn masters(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|&node| is_master(&self.nodes[node])).collect()
+    }
+
+    /// Has a replica of this master take over.
+    pub fn fail_over(&self, master: usize) {
+        let id = self.id(master);
+        let replicas = self.nodes.iter().filter(|node| {
+            let own = node.cli().ask("CLUSTER NODES").text();
+            own.lines().any(|line| line.contains("myself,slave") && line.contains(&id))
+        });
+        for replica in replicas {
+            within(CHANGE, "a replica takes over", || {
+                // It answers before it has done so, and refuses while its master is away.
+                replica.try_ask("CLUSTER FAILOVER")?;
+                is_master(replica).then_some(())
+            });
+        }
+    }
+
+    /// Waits until every slot is served and everybody who has none follows somebody who has.
+    pub fn is_whole(&self) {
+        self.serves_all_slots(self.nodes.iter());
+        within(CHANGE, "every node is a master or follows one", || {
+            let well = |node: &Redis| {
+                let up = || Some(node.try_ask("INFO replication")?.text());
+                is_master(node) || up().is_some_and(|info| info.contains("master_link_status:up"))
+            };
+            self.nodes.iter().all(well).then_some(())
+        });
+    }
+
     /// A node of the same options that knows nobody.
     pub fn stranger(&self) -> Redis {
         node(port::free(), self.options)
@@ -222,6 +261,12 @@ fn manage(args: &[&str], entrance: &str) {
         assert!(start.elapsed() < CHANGE, "redis-cli --cluster {args:?}:\n{said}");
         run(&["fix", entrance]);
     }
+}
+
+/// Whether a node says that it is a master, with slots.
+pub fn is_master(node: &Redis) -> bool {
+    let nodes = node.try_ask("CLUSTER NODES").map(|reply| reply.text()).unwrap_or_default();
+    nodes.lines().any(|line| line.contains("myself,master") && line.split(' ').count() > 8)
 }
 
 /// How many slots a node says it has.
