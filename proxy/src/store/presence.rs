@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fred::types::Value;
 use futures_util::future::join_all;
-use rollcall_wire::words;
+use rollcall_wire::{error_words, words};
 
 use super::Store;
 use super::call::{Args, arg, bytes};
@@ -17,6 +17,8 @@ use super::shard::Place;
 
 /// Members per page when a roster is read for a caller.
 const PAGE: usize = 1_000;
+/// How often reading a roster begins anew when it ends or moves in the middle.
+const SCANS: usize = 5;
 
 /// A roster's counts and its sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,17 +146,14 @@ impl Store {
     /// no room stalls Redis.
     pub async fn presence(&self, channel: &str) -> Result<Bytes, StoreError> {
         let place = self.roster_place(channel)?;
-        let (mut cursor, first) = place.page(channel, Bytes::from_static(b"0")).await?;
-        if cursor == "0" {
-            return Ok(first);
+        for _ in 0..SCANS {
+            match place.pages(channel).await {
+                // The roster ended or went to another server meanwhile: read it as it is now.
+                Err(StoreError::Refused(text)) if text.starts_with(error_words::BADCURSOR) => {}
+                result => return result,
+            }
         }
-        let mut all = first.to_vec();
-        while cursor != "0" {
-            let page;
-            (cursor, page) = place.page(channel, cursor).await?;
-            append(&mut all, &page);
-        }
-        Ok(all.into())
+        Err(StoreError::Away("the roster is moving".to_owned()))
     }
 
     /// Sends an encoded publication to whoever listens to the channel, on every server.
@@ -189,6 +188,21 @@ impl Place {
             return Err(unexpected());
         }
         replies.into_iter().map(|reply| stats(reply).ok_or_else(unexpected)).collect()
+    }
+
+    /// All pages of one scan.
+    async fn pages(&self, channel: &str) -> Result<Bytes, StoreError> {
+        let (mut cursor, first) = self.page(channel, Bytes::from_static(b"0")).await?;
+        if cursor == "0" {
+            return Ok(first);
+        }
+        let mut all = first.to_vec();
+        while cursor != "0" {
+            let page;
+            (cursor, page) = self.page(channel, cursor).await?;
+            append(&mut all, &page);
+        }
+        Ok(all.into())
     }
 
     async fn page(&self, channel: &str, cursor: Bytes) -> Result<(Bytes, Bytes), StoreError> {

@@ -147,8 +147,12 @@ impl Shard {
     /// From now on `new` says who owns what: leases begin on new masters, and whatever slots have
     /// moved is added again and listened to where it is now.
     pub(super) async fn adopt(self: &Arc<Self>, new: Map) {
-        let new = Arc::new(new);
-        let old = self.replace(&new);
+        self.change(|_| Some(new)).await;
+    }
+
+    /// The same for what `change` makes of the map there is, if anything; whether it did.
+    async fn change(self: &Arc<Self>, change: impl FnOnce(&Map) -> Option<Map>) -> bool {
+        let Some((old, new)) = self.replace(change) else { return false };
         for master in new.masters().iter().filter(|master| !old.has(master)) {
             tokio::spawn(lease::keep(self.clone(), master.clone()));
             let pump = events::pump(self.clone(), master.clone());
@@ -161,13 +165,15 @@ impl Shard {
         self.set_trouble(String::new());
         self.sweep.notify_one();
         self.tell(StoreEvent::Renewed).await;
+        true
     }
 
-    /// Puts `new` in the place of the map there was, which is returned.
-    fn replace(&self, new: &Arc<Map>) -> Arc<Map> {
+    /// Puts another map in the place of the one there was; both are returned.
+    fn replace(&self, change: impl FnOnce(&Map) -> Option<Map>) -> Option<(Arc<Map>, Arc<Map>)> {
         // Under this lock, so that no command goes to an owner under a name that was retired.
         let mut holdings = self.holdings();
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        let new = Arc::new(change(&map)?);
         let old = std::mem::replace(&mut *map, new.clone());
         if holdings.slots() != new.slots() {
             // Nothing was held before the first map, and later ones have as many slots.
@@ -185,18 +191,15 @@ impl Shard {
             self.saw_moving();
             tracing::debug!(slots = moved.len(), "slots have another owner");
         }
-        old
+        Some((old, new))
     }
 
     /// A node says that a slot belongs to somebody else.
     pub(super) async fn moved(self: &Arc<Self>, slot: u16, to: &RedisAddress) {
         self.saw_moving();
         self.look.notify_one();
-        let map = self.map();
-        if let Some(map) = map.with_moved(slot, to) {
-            return self.adopt(map).await;
-        }
-        if map.at(to).is_none() {
+        let changed = self.change(|map| map.with_moved(slot, to)).await;
+        if !changed && self.map().at(to).is_none() {
             self.look_soon().await;
         }
     }
