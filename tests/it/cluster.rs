@@ -4,30 +4,37 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rollcall_tests::churn::Sight;
-use rollcall_tests::cluster::{BRITTLE, Cluster};
+use rollcall_tests::cluster::{BRITTLE, Cluster, is_master};
 use rollcall_tests::config;
-use rollcall_tests::scene::{Scene, Size};
-use rollcall_tests::{Redis, Reply, Resp, Server, eventually, within};
+use rollcall_tests::crowd;
+use rollcall_tests::{Redis, Reply, Resp, Scene, Server, eventually, within};
 use serde_json::{Value, json};
 
-/// Channels in all parts of the cluster.
-const SIZE: Size = Size { channels: 40, clients: 12 };
+/// Slots of the first node that move, the first ones it has.
+const MOVING: usize = 500;
 
 /// Two servers with clients.
 fn scene(config: &Value, nodes: &[&Redis]) -> Scene {
-    let mut scene = Scene::start(vec![config.clone(), config.clone()], SIZE);
+    let channels = channels(nodes[0]);
+    let mut scene = Scene::start(vec![config.clone(), config.clone()], channels, 12);
     scene.during(Sight::Clear, |_| ());
     scene.converges(|| masters(nodes));
     scene
 }
 
+/// Channels in all parts of the cluster, and some in slots that move.
+fn channels(node: &Redis) -> Vec<String> {
+    let mut cli = node.cli();
+    let mut slot = |name: &String| cli.ask(&format!("CLUSTER KEYSLOT rollcall:p:{name}")).number();
+    let moving = i64::try_from(MOVING).expect("a number of slots");
+    let names = (0..).map(|n| format!("moving{n}"));
+    let moving = names.filter(|name| slot(name) < moving).take(10).collect();
+    [moving, crowd::channels(20)].concat()
+}
+
 /// Connections to those that are masters now and have slots.
 fn masters(nodes: &[&Redis]) -> Vec<Resp> {
-    let is_master = |node: &&&Redis| {
-        let flags = node.try_ask("CLUSTER NODES").map(|reply| reply.text()).unwrap_or_default();
-        flags.lines().any(|line| line.contains("myself,master") && line.split(' ').count() > 8)
-    };
-    nodes.iter().filter(is_master).map(|node| node.cli()).collect()
+    nodes.iter().filter(|node| is_master(node)).map(|node| node.cli()).collect()
 }
 
 fn all(cluster: &Cluster) -> Vec<&Redis> {
@@ -88,8 +95,8 @@ fn slots_that_move_are_in_no_ledger() {
     let cluster = Cluster::start();
     let mut scene = scene(&cluster.config(), &all(&cluster));
     scene.during(Sight::Dim, |_| {
-        cluster.reshard(&cluster.nodes()[0], &cluster.nodes()[1], 2000);
-        cluster.reshard(&cluster.nodes()[1], &cluster.nodes()[2], 2000);
+        cluster.reshard(&cluster.nodes()[0], &cluster.nodes()[1], MOVING);
+        cluster.reshard(&cluster.nodes()[1], &cluster.nodes()[2], MOVING);
     });
     scene.converges(|| masters(&all(&cluster)));
 }
@@ -103,11 +110,11 @@ fn nodes_that_come_and_go_are_in_no_ledger() {
     nodes.push(&fourth);
     scene.during(Sight::Dim, |_| {
         cluster.add(&fourth);
-        cluster.reshard(&cluster.nodes()[0], &fourth, 3000);
+        cluster.reshard(&cluster.nodes()[0], &fourth, MOVING);
     });
     scene.converges(|| masters(&nodes));
     scene.during(Sight::Dim, |_| {
-        cluster.reshard(&fourth, &cluster.nodes()[0], 3000);
+        cluster.empty(&fourth, &cluster.nodes()[0]);
         cluster.remove(&fourth);
     });
     scene.converges(|| masters(&all(&cluster)));

@@ -75,3 +75,19 @@ fn rosters_and_books_that_are_deleted_are_in_no_ledger() {
         }
     });
 }
+
+#[test]
+fn rosters_that_are_deleted_while_others_join_are_in_no_ledger() {
+    is_unseen(&[], |redis| {
+        let mut cli = redis.cli();
+        // What the join does that comes at once: the roster is not empty when it is read.
+        let (lease, key) = ("passer-by", "rollcall:p:room0");
+        cli.ask(&format!("PRESENCE.LEASE KEEP {lease} PX 60000"));
+        cli.ask("MULTI");
+        cli.ask(&format!("DEL {key}"));
+        cli.ask(&format!("PRESENCE.ADD {key} observer-of-nothing observer LEASE {lease}"));
+        assert_eq!(cli.ask("EXEC").array().len(), 2);
+        thread::sleep(Duration::from_secs(1));
+        assert_eq!(cli.ask(&format!("PRESENCE.LEASE DROP {lease}")).number(), 1);
+    });
+}

@@ -46,6 +46,7 @@ mod pause;
 mod redis_login;
 mod redis_tls;
 mod sentinel;
+mod shards;
 mod troubled_redis;
 mod two_servers;
 mod user_status;

@@ -1,16 +1,20 @@
 //! Faults at random, one after the other and together: after each, everything becomes right.
 
+pub mod clustered;
 pub mod network;
-pub mod single;
+pub mod plain;
+pub mod redis;
+pub mod watched;
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::churn::Sight;
+use crate::crowd;
 use crate::random::Random;
 use crate::resp::Resp;
-use crate::scene::{Scene, Size};
+use crate::scene::Scene;
 use crate::server::Server;
 
 /// Redis, however many of them, and what lies between them and the servers.
@@ -47,7 +51,8 @@ pub struct Harm {
 #[derive(Debug)]
 struct Plan {
     time: Duration,
-    size: Size,
+    channels: usize,
+    clients: usize,
     seed: u64,
 }
 
@@ -65,7 +70,7 @@ pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
     let mut random = Random::exactly(plan.seed);
     let mut story = Story { seed: plan.seed, start: Instant::now(), lines: Vec::new() };
     let mut world = world(&mut random);
-    let mut scene = Scene::start(world.configs(), plan.size);
+    let mut scene = Scene::start(world.configs(), crowd::channels(plan.channels), plan.clients);
     let mut faults = 0;
     while story.start.elapsed() < plan.time {
         scene.seed(&mut random);
@@ -116,7 +121,8 @@ impl Plan {
         let scale = number("TEST_CHAOS_SCALE", 1);
         Self {
             time: Duration::from_secs(u64::try_from(seconds).expect("a time")),
-            size: Size { channels: 10 * scale, clients: 12 * scale },
+            channels: 10 * scale,
+            clients: 12 * scale,
             seed: u64::try_from(number("TEST_SEED", 0))
                 .ok()
                 .filter(|&set| set != 0)

@@ -1,7 +1,7 @@
 //! A Redis Cluster on loopback.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -82,6 +82,45 @@ impl Cluster {
         replica
     }
 
+    /// As [`Self::replica`], for a replica that lives as long as the cluster: one more node.
+    pub fn keep_replica(&mut self, master: usize) {
+        let replica = self.replica(master);
+        self.nodes.push(replica);
+    }
+
+    /// Which of the nodes are masters now and have slots.
+    pub fn masters(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|&node| is_master(&self.nodes[node])).collect()
+    }
+
+    /// Has a replica of this master take over.
+    pub fn fail_over(&self, master: usize) {
+        let id = self.id(master);
+        let replicas = self.nodes.iter().filter(|node| {
+            let own = node.cli().ask("CLUSTER NODES").text();
+            own.lines().any(|line| line.contains("myself,slave") && line.contains(&id))
+        });
+        for replica in replicas {
+            within(CHANGE, "a replica takes over", || {
+                // It answers before it has done so, and refuses while its master is away.
+                replica.try_ask("CLUSTER FAILOVER")?;
+                is_master(replica).then_some(())
+            });
+        }
+    }
+
+    /// Waits until every slot is served and everybody who has none follows somebody who has.
+    pub fn is_whole(&self) {
+        self.serves_all_slots(self.nodes.iter());
+        within(CHANGE, "every node is a master or follows one", || {
+            let well = |node: &Redis| {
+                let up = || Some(node.try_ask("INFO replication")?.text());
+                is_master(node) || up().is_some_and(|info| info.contains("master_link_status:up"))
+            };
+            self.nodes.iter().all(well).then_some(())
+        });
+    }
+
     /// A node of the same options that knows nobody.
     pub fn stranger(&self) -> Redis {
         node(port::free(), self.options)
@@ -115,7 +154,20 @@ impl Cluster {
         let id = |node: &Redis| node.cli().ask("CLUSTER MYID").text();
         let (from, to, slots) = (id(from), id(to), slots.to_string());
         let options = ["--cluster-from", &from, "--cluster-to", &to, "--cluster-slots", &slots];
-        manage(&[&["reshard", &self.entrance()], &options[..], &["--cluster-yes"]].concat());
+        let entrance = self.entrance();
+        let args = [&["reshard", &entrance], &options[..], &["--cluster-yes"]].concat();
+        manage(&args, &entrance);
+    }
+
+    /// Moves every slot from one node to another.
+    pub fn empty(&self, from: &Redis, to: &Redis) {
+        within(CHANGE, "all slots have moved", || {
+            let slots = slots(from);
+            if slots > 0 {
+                self.reshard(from, to, slots);
+            }
+            (slots == 0).then_some(())
+        });
     }
 
     /// Takes in a node that knows nobody, without slots.
@@ -131,7 +183,8 @@ impl Cluster {
     /// Lets go of a node without slots, which forgets the others.
     pub fn remove(&self, node: &Redis) {
         let id = node.cli().ask("CLUSTER MYID").text();
-        manage(&["del-node", &self.entrance(), &id]);
+        let entrance = self.entrance();
+        manage(&["del-node", &entrance, &id], &entrance);
     }
 
     /// The configuration of a server that knows of all nodes.
@@ -177,7 +230,7 @@ impl Cluster {
     }
 
     fn agreed(&self) {
-        eventually("the nodes form a cluster", || {
+        within(CHANGE, "the nodes form a cluster", || {
             let views: Vec<String> =
                 self.nodes.iter().map(|node| node.cli().ask("CLUSTER INFO").text()).collect();
             let known = ["cluster_state:ok", "cluster_known_nodes:3", "cluster_size:3"];
@@ -194,12 +247,40 @@ fn node(bus: u16, options: &[&str]) -> Redis {
     Redis::with(&[&["cluster-enabled yes", debug, &bus], options].concat())
 }
 
-/// Runs `redis-cli --cluster`, which says that nodes do not agree yet after every change.
-fn manage(args: &[&str]) {
-    within(CHANGE, "redis-cli --cluster does what it is told", || {
-        let done = Command::new("redis-cli").arg("--cluster").args(args).output();
-        done.expect("there is a redis-cli").status.success().then_some(())
-    });
+/// Runs `redis-cli --cluster`. It refuses while nodes do not agree yet on the change before, and
+/// leaves slots open when a slow machine interrupts it: `fix` is what operators do then.
+fn manage(args: &[&str], entrance: &str) {
+    let run = |args: &[&str]| {
+        let output = Command::new("redis-cli").arg("--cluster").args(args).output();
+        output.expect("there is a redis-cli")
+    };
+    let start = Instant::now();
+    loop {
+        let done = run(args);
+        if done.status.success() {
+            return;
+        }
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(start.elapsed() < CHANGE, "redis-cli --cluster {args:?}:\n{said}");
+        run(&["fix", entrance]);
+    }
+}
+
+/// Whether a node says that it is a master, with slots.
+pub fn is_master(node: &Redis) -> bool {
+    let nodes = node.try_ask("CLUSTER NODES").map(|reply| reply.text()).unwrap_or_default();
+    nodes.lines().any(|line| line.contains("myself,master") && line.split(' ').count() > 8)
+}
+
+/// How many slots a node says it has.
+fn slots(node: &Redis) -> usize {
+    let nodes = node.cli().ask("CLUSTER NODES").text();
+    let own = nodes.lines().find(|line| line.contains("myself")).expect("a node knows itself");
+    let count = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(last.parse::<usize>().ok()? + 1 - first.parse::<usize>().ok()?)
+    };
+    own.split_whitespace().skip(8).filter_map(count).sum()
 }
 
 fn ok(reply: Reply) {

@@ -26,15 +26,6 @@ pub const SOON: Duration = Duration::from_secs(20);
 /// How long clients go on coming and going around a fault.
 const AROUND: Duration = Duration::from_millis(300);
 
-/// The size of a scene.
-#[derive(Debug, Clone, Copy)]
-pub struct Size {
-    /// Channels.
-    pub channels: usize,
-    /// Connections of each server.
-    pub clients: usize,
-}
-
 /// Everything that takes part.
 #[derive(Debug)]
 pub struct Scene {
@@ -51,9 +42,8 @@ pub struct Scene {
 // === impl Scene ===
 
 impl Scene {
-    /// A server for each configuration, and clients in the channels.
-    pub fn start(configs: Vec<Value>, size: Size) -> Self {
-        let channels = crowd::channels(size.channels);
+    /// A server for each configuration, and so many clients of each in the channels.
+    pub fn start(configs: Vec<Value>, channels: Vec<String>, clients: usize) -> Self {
         // Clients between two steps answer no pings.
         let rare = json!({"client": {"ping_interval": "1h"}});
         let start = |config| Server::start(over(config, rare.clone()));
@@ -61,7 +51,7 @@ impl Scene {
         let open = |(n, server)| Some(Ledger::open(&format!("ledger {n}"), server, &channels));
         let ledgers = servers.iter().enumerate().map(open).collect();
         let churn = |(n, server): (usize, &Server)| {
-            Churn::new(&format!("s{n}u"), server.port(), &channels, size.clients)
+            Churn::new(&format!("s{n}u"), server.port(), &channels, clients)
         };
         let mut churns: Vec<Churn> = servers.iter().enumerate().map(churn).collect();
         churns.iter_mut().for_each(Churn::fill);
@@ -76,7 +66,7 @@ impl Scene {
 
     /// As [`Self::of_two`], each with its own.
     pub fn of(configs: [Value; 2], masters: impl Fn() -> Vec<Resp>) -> Self {
-        let mut scene = Self::start(configs.into(), Size { channels: 10, clients: 12 });
+        let mut scene = Self::start(configs.into(), crowd::channels(10), 12);
         scene.during(Sight::Clear, |_| ());
         scene.converges(masters);
         scene

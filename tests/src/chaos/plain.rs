@@ -1,0 +1,134 @@
+//! One Redis, or channels spread over several; two servers, with a network of their own to each.
+
+use serde_json::{Value, json};
+
+use super::redis::{delete, disconnect, flush, freeze, kill, pause, refuse_writes, restore};
+use super::{Fault, World, network};
+use crate::config;
+use crate::random::Random;
+use crate::redis::Redis;
+use crate::relay::Relay;
+use crate::resp::Resp;
+
+/// All of it.
+#[derive(Debug)]
+pub struct Plain {
+    shards: Vec<Redis>,
+    /// For each Redis, from each server.
+    relays: Vec<[Relay; 2]>,
+}
+
+// === impl Plain ===
+
+impl Plain {
+    /// One Redis.
+    pub fn one(random: &mut Random) -> Self {
+        Self::several(1, random)
+    }
+
+    /// Three of them.
+    pub fn three(random: &mut Random) -> Self {
+        Self::several(3, random)
+    }
+
+    /// Each with or without a file of what it was told.
+    fn several(count: usize, random: &mut Random) -> Self {
+        let start = |_| {
+            let persistence = ["appendonly no", "appendonly yes"][random.below(2)];
+            Redis::with(&[persistence, "maxmemory-policy noeviction"])
+        };
+        let shards: Vec<Redis> = (0..count).map(start).collect();
+        let relays = |redis: &Redis| [(); 2].map(|()| Relay::to(redis.port()));
+        Self { relays: shards.iter().map(relays).collect(), shards }
+    }
+
+    fn redis(&mut self, random: &mut Random) -> &mut Redis {
+        let n = random.below(self.shards.len());
+        &mut self.shards[n]
+    }
+
+    fn network(&self, random: &mut Random) -> &[Relay; 2] {
+        &self.relays[random.below(self.relays.len())]
+    }
+}
+
+impl World for Plain {
+    const FAULTS: &'static [Fault<Self>] = &[
+        Fault {
+            name: "cut",
+            strike: |world, _, random| network::cut(world.network(random), random),
+        },
+        Fault {
+            name: "delay",
+            strike: |world, _, random| network::delay(world.network(random), random),
+        },
+        Fault {
+            name: "split",
+            strike: |world, _, random| network::split(world.network(random), random),
+        },
+        Fault {
+            name: "stall",
+            strike: |world, _, random| network::stall(world.network(random), random),
+        },
+        Fault {
+            name: "deafen",
+            strike: |world, _, random| network::deafen(world.network(random), random),
+        },
+        Fault {
+            name: "refuse",
+            strike: |world, _, random| network::refuse(world.network(random), random),
+        },
+        Fault {
+            name: "kill a server",
+            strike: |_, servers, random| network::kill_server(servers, random),
+        },
+        Fault {
+            name: "stop a server",
+            strike: |_, servers, random| network::stop_server(servers, random),
+        },
+        Fault {
+            name: "freeze a server",
+            strike: |_, servers, random| network::freeze_server(servers, random),
+        },
+        Fault { name: "flush", strike: |world, _, random| flush(world.redis(random), random) },
+        Fault {
+            name: "pause Redis",
+            strike: |world, _, random| pause(world.redis(random), random),
+        },
+        Fault {
+            name: "freeze Redis",
+            strike: |world, _, random| freeze(world.redis(random), random),
+        },
+        Fault { name: "kill Redis", strike: |world, _, random| kill(world.redis(random), random) },
+        Fault {
+            name: "restore an old Redis",
+            strike: |world, _, random| restore(world.redis(random), random),
+        },
+        Fault {
+            name: "delete keys",
+            strike: |world, _, random| delete(world.redis(random), random),
+        },
+        Fault {
+            name: "end connections",
+            strike: |world, _, random| disconnect(world.redis(random), random),
+        },
+        Fault {
+            name: "refuse writes",
+            strike: |world, _, random| refuse_writes(world.redis(random), random),
+        },
+    ];
+
+    fn configs(&self) -> Vec<Value> {
+        let config = |server: usize| {
+            let address = |relays: &[Relay; 2]| relays[server].address();
+            let addresses: Vec<String> = self.relays.iter().map(address).collect();
+            let redis = json!({"address": addresses, "io_timeout": "2s"});
+            config::with(json!({"engine": {"type": "redis", "redis": redis}}))
+        };
+        (0..2).map(config).collect()
+    }
+
+    fn masters(&self) -> Vec<Resp> {
+        self.shards.iter().map(Redis::cli).collect()
+    }
+}
