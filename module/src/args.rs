@@ -192,6 +192,11 @@ impl<'a> Names<'a> {
         self.0.iter().map(|name| id(name, what, max)).collect()
     }
 
+    /// That all of them are ids, without keeping them.
+    pub(crate) fn check(&self, what: &str, max: usize) -> Result<(), CommandError> {
+        self.0.iter().try_for_each(|name| id(name, what, max).map(drop))
+    }
+
     pub(crate) fn keys(&self) -> Result<&'a [Str], CommandError> {
         for name in self.0 {
             key(name)?;

@@ -93,6 +93,11 @@ impl<'a, T: Subject> OpenKey<'a, T> {
         Some(result)
     }
 
+    /// The value that is there.
+    pub(crate) fn get(&mut self) -> Option<&T> {
+        self.value().map(|value| &value.it)
+    }
+
     /// As [`Self::change`], on a new value when there is none.
     pub(crate) fn change_or_create<R>(
         &mut self,

@@ -172,15 +172,14 @@ fn end_entries(ctx: &Ctx, key: &mut OpenKey<'_, Roster>, task: Task) -> usize {
             };
             let Some(slot) = roster.held_by(holder) else { break };
             if let Some(parts) = roster.parts(slot) {
-                gone.push(String::from(parts.client.text(&mut [0; 36])));
+                gone.push(OwnStr::new(parts.client.bytes(&mut [0; 36])));
             }
             change::end(roster, slot, why, acting);
         }
         roster.seq
     });
     if let (Some(seq), false) = (seq, gone.is_empty()) {
-        let clients: Vec<&str> = gone.iter().map(String::as_str).collect();
-        ctx.replicate_cut(key.name(), seq, &clients);
+        ctx.replicate_cut(key.name(), seq, gone.iter().map(OwnStr::as_str));
     }
     gone.len()
 }

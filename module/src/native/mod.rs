@@ -19,6 +19,7 @@ pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod defrag;
+pub(crate) mod followers;
 pub(crate) mod hooks;
 pub(crate) mod info;
 pub(crate) mod key;

@@ -30,6 +30,11 @@ impl Str {
         unsafe { &*self.inner.cast::<Vec<u8>>() }
     }
 
+    /// The text of an argument that was checked; nothing when it is none.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
     /// Options are words in either case.
     pub(crate) fn is_word(&self, word: &str) -> bool {
         is_word(self.bytes(), word)

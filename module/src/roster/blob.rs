@@ -37,6 +37,15 @@ pub(crate) struct Parts<'a> {
 #[derive(Debug)]
 pub(crate) struct Blob(ThinBytes);
 
+// === impl Parts ===
+
+impl Parts<'_> {
+    /// Bytes of the user and the infos.
+    pub(crate) fn bytes(&self) -> usize {
+        self.user.len() + self.conn_info.bytes().len() + self.chan_info.bytes().len()
+    }
+}
+
 // === impl Blob ===
 
 impl Blob {

@@ -97,6 +97,11 @@ impl Roster {
         self.users
     }
 
+    /// Bytes of all entries' contents, about.
+    pub(crate) fn blobs(&self) -> usize {
+        self.blobs
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.clients == 0
     }
