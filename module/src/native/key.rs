@@ -68,7 +68,9 @@ impl Key {
         unsafe {
             let found = api!(RedisModule_ModuleTypeGetType(self.inner));
             if !found.is_null() && found == T::registered().load(Ordering::Relaxed) {
-                return Ok(api!(RedisModule_ModuleTypeGetValue(self.inner)).cast::<Value<T>>().as_mut());
+                return Ok(api!(RedisModule_ModuleTypeGetValue(self.inner))
+                    .cast::<Value<T>>()
+                    .as_mut());
             }
         }
         if self.is_empty() { Ok(None) } else { Err(CommandError::WrongType) }

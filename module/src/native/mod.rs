@@ -24,6 +24,7 @@ pub(crate) mod hooks;
 pub(crate) mod info;
 pub(crate) mod key;
 pub(crate) mod load;
+pub(crate) mod prefetch;
 pub(crate) mod reclaim;
 pub(crate) mod replicate;
 pub(crate) mod roster_type;
