@@ -60,7 +60,7 @@ pub(crate) fn prune() {
 
 /// One slice of whatever is due; whether there is more.
 pub(crate) fn slice(ctx: &Ctx) -> bool {
-    let start = Instant::now();
+    let (start, start_cpu) = (Instant::now(), clock::thread_us());
     let mut worked = false;
     let more = loop {
         let Some((db, id, task)) = next_task() else { break false };
@@ -71,9 +71,12 @@ pub(crate) fn slice(ctx: &Ctx) -> bool {
     };
     if worked {
         let us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let cpu = clock::thread_us() - start_cpu;
         cell::with(|state| {
-            state.counters.slices += 1;
-            state.counters.slice_max_us = state.counters.slice_max_us.max(us);
+            let counters = &mut state.counters;
+            counters.slices += 1;
+            counters.slice_max_us = counters.slice_max_us.max(us);
+            counters.slice_max_cpu_us = counters.slice_max_cpu_us.max(cpu);
         });
     }
     more
