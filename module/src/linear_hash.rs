@@ -14,9 +14,6 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// Halves of members per bucket, on average, at most.
 const LOAD: usize = 5;
 
-/// A bucket that says it may hold more than so many kinds of hashes is looked at again.
-const VAGUE: u32 = 8;
-
 /// Members of a bucket that are looked at together.
 const TOGETHER: usize = 8;
 
@@ -52,11 +49,8 @@ impl Bucket {
         self.mask |= bit(hash);
     }
 
-    /// After a removal: only what is there, before it says that it may hold anything.
+    /// After a removal: only what is there.
     fn refresh(&mut self, chain: &impl Chain) {
-        if self.first != NONE && self.mask.count_ones() <= VAGUE {
-            return;
-        }
         let (mut slot, mut mask) = (self.first, 0);
         while slot != NONE {
             mask |= bit(chain.hash(slot));

@@ -15,7 +15,7 @@ use crate::registry::{KeyId, Kind, TICK_MS};
 use crate::roster::{Holder, Roster, change};
 
 /// A slice stops here, so that it ends within a millisecond.
-pub(crate) const SLICE: Duration = Duration::from_micros(500);
+pub(crate) const SLICE: Duration = Duration::from_micros(300);
 
 /// Time is looked at, and replicas are told, once per so many entries.
 const BATCH: usize = 16;

@@ -2,16 +2,20 @@
 
 /// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    out.reserve(bytes.len() + 2);
     out.push(b'"');
+    push_text(out, text);
+    out.push(b'"');
+}
+
+/// The same without the quotes.
+pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
     // Ids seldom have anything to escape, and this finds out many bytes at a time.
     if bytes.iter().fold(false, |any, byte| any | must_be_escaped(*byte)) {
         push_escaped(out, bytes);
     } else {
         out.extend_from_slice(bytes);
     }
-    out.push(b'"');
 }
 
 fn must_be_escaped(byte: u8) -> bool {
@@ -70,49 +74,9 @@ pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Whether `bytes` are one JSON value in UTF-8 that nests at most `max_depth` deep.
-pub(crate) fn is_json(bytes: &[u8], max_depth: usize) -> bool {
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    // Depth first: the parser below must not be the one to meet a million brackets.
-    let shallow = bytes.len() <= max_depth || depth(bytes) <= max_depth;
-    shallow && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
-}
-
-/// The deepest bracket nesting outside strings; right for valid JSON, an estimate otherwise.
-fn depth(bytes: &[u8]) -> usize {
-    let (mut depth, mut deepest) = (0usize, 0);
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in bytes {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'[' | b'{') => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_one_shallow_utf8_value_is_json() {
-        for good in ["1", " {\"a\":[1,2]}\n", "\"[[[[\"", "null"] {
-            assert!(is_json(good.as_bytes(), 4), "{good}");
-        }
-        for bad in ["", "{", "1 2", "[[[[[]]]]]", "\"\n\"", "nul"] {
-            assert!(!is_json(bad.as_bytes(), 4), "{bad}");
-        }
-        assert!(!is_json(b"\"\xff\"", 4));
-        assert!(!is_json("[".repeat(1_000_000).as_bytes(), 128));
-    }
 
     proptest::proptest! {
         #[test]

@@ -32,7 +32,7 @@ impl Str {
 
     /// The text of an argument that was checked; nothing when it is none.
     pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(self.bytes()).unwrap_or_default()
+        text(self.bytes()).unwrap_or_default()
     }
 
     /// Options are words in either case.
@@ -41,7 +41,16 @@ impl Str {
     }
 }
 
-/// The same for bytes that were asked for before.
+/// Bytes as text, if they are UTF-8. What is ASCII, as nearly all ids are, is known at a glance.
+pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
+    if bytes.is_ascii() {
+        // SAFETY: ASCII is UTF-8.
+        return Some(unsafe { std::str::from_utf8_unchecked(bytes) });
+    }
+    std::str::from_utf8(bytes).ok()
+}
+
+/// Whether bytes that were asked for before are such a word.
 pub(crate) fn is_word(bytes: &[u8], word: &str) -> bool {
     bytes.len() == word.len() && bytes.eq_ignore_ascii_case(word.as_bytes())
 }

@@ -121,7 +121,7 @@ impl Index {
         self.users.find(&Walk::<USER>(&self.links), hash, is)
     }
 
-    /// Has what these two will need fetched ahead.
+    /// Has what looking for these two reads first fetched ahead.
     pub(super) fn expect(&self, client: u32, user: u32) {
         self.clients.expect(client);
         self.users.expect(user);
