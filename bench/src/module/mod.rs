@@ -51,10 +51,10 @@ impl Scale {
     const QUICK: Self = Self {
         channel: 10_000,
         channels: 10_000,
-        huge: 50_000,
+        huge: 30_000,
         calls: 10_000,
         heavy_calls: 2,
-        rounds: 3,
+        rounds: 2,
         shapes: &[1],
     };
 }

@@ -73,7 +73,7 @@ pub(super) fn report(options: &Options, scale: Scale) -> io::Result<String> {
         Ok::<_, io::Error>(())
     };
     let (many, huge) = (scale.channel, scale.huge);
-    on_a_server(&|bench| bench.idle())?;
+    on_a_server(&|bench| bench.idle(scale))?;
     on_a_server(&|bench| bench.lease_ends(many, 1))?;
     on_a_server(&|bench| bench.lease_ends(many, many / 10))?;
     on_a_server(&|bench| bench.deadlines_pass(many, 1))?;
@@ -90,9 +90,9 @@ pub(super) fn report(options: &Options, scale: Scale) -> io::Result<String> {
 
 impl Bench<'_> {
     /// What the machine itself does to a round trip.
-    fn idle(&mut self) -> io::Result<()> {
+    fn idle(&mut self, scale: Scale) -> io::Result<()> {
         self.watch("nothing happens", |_| {
-            std::thread::sleep(Duration::from_secs(2));
+            std::thread::sleep(Duration::from_secs(scale.rounds as u64));
             Ok(0)
         })
     }
@@ -110,7 +110,7 @@ impl Bench<'_> {
 
     fn deadlines_pass(&mut self, members: usize, channels: usize) -> io::Result<()> {
         // Time enough to fill, and then some: all of them end at one moment.
-        let end = Instant::now() + Duration::from_millis(1500 + members as u64 / 20);
+        let end = Instant::now() + Duration::from_millis(500 + members as u64 / 20);
         self.fill(0..members, DEPTH_FAST, |n| {
             let left = end.saturating_duration_since(Instant::now()).as_millis().max(1);
             (format!("room{}", n % channels), ["PX".to_owned(), left.to_string()])
