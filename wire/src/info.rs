@@ -1,6 +1,6 @@
 //! A member of a roster and the info bytes attached to it, as JSON shows them.
 
-use crate::{base64, caps, json, json_check};
+use crate::{base64, caps, json};
 
 /// Info bytes and how JSON shows them.
 ///
@@ -37,7 +37,7 @@ impl<'a> Info<'a> {
     pub fn classify(bytes: &'a [u8]) -> Self {
         if bytes.is_empty() {
             Self::None
-        } else if json_check::is_json(bytes, caps::JSON_DEPTH) {
+        } else if json::is_json(bytes, caps::JSON_DEPTH) {
             Self::Json(bytes)
         } else {
             Self::Bytes(bytes)

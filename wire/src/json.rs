@@ -11,7 +11,7 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
 pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     // Ids seldom have anything to escape, and this finds out many bytes at a time.
-    if bytes.iter().fold(false, |any, byte| any | must_be_escaped(*byte)) {
+    if bytes.iter().fold(0, |any, byte| any | u8::from(must_be_escaped(*byte))) > 0 {
         push_escaped(out, bytes);
     } else {
         out.extend_from_slice(bytes);
@@ -19,7 +19,7 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
 }
 
 fn must_be_escaped(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+    matches!(byte, 0..0x20 | b'"' | b'\\')
 }
 
 fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -47,10 +47,10 @@ const PAIRS: [u8; 200] = pairs();
 
 const fn pairs() -> [u8; 200] {
     let mut pairs = [0; 200];
-    let mut n = 0;
+    let mut n = 0u8;
     while n < 100 {
-        pairs[2 * n] = b'0' + (n / 10) as u8;
-        pairs[2 * n + 1] = b'0' + (n % 10) as u8;
+        let at = 2 * n as usize;
+        (pairs[at], pairs[at + 1]) = (b'0' + n / 10, b'0' + n % 10);
         n += 1;
     }
     pairs
@@ -69,14 +69,56 @@ pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
     // What is left is the first digit, unless a pair took it.
     if value > 0 || at == digits.len() {
         at -= 1;
-        digits[at] = b'0' + value as u8;
+        digits[at] = PAIRS[2 * (value % 10) as usize + 1];
     }
     out.extend_from_slice(&digits[at..]);
+}
+
+/// Whether `bytes` are one JSON value in UTF-8 that nests at most `max_depth` deep.
+pub(crate) fn is_json(bytes: &[u8], max_depth: usize) -> bool {
+    if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+        return false;
+    }
+    // Depth first: the parser below must not be the one to meet a million brackets.
+    let shallow = bytes.len() <= max_depth || depth(bytes) <= max_depth;
+    shallow && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+}
+
+/// The deepest bracket nesting outside strings; right for valid JSON, an estimate otherwise.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in bytes {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'[' | b'{') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_one_shallow_utf8_value_is_json() {
+        for good in ["1", " {\"a\":[1,2]}\n", "\"[[[[\"", "null"] {
+            assert!(is_json(good.as_bytes(), 4), "{good}");
+        }
+        for bad in ["", "{", "1 2", "[[[[[]]]]]", "\"\n\"", "nul"] {
+            assert!(!is_json(bad.as_bytes(), 4), "{bad}");
+        }
+        assert!(!is_json(b"\"\xff\"", 4));
+        assert!(!is_json("[".repeat(1_000_000).as_bytes(), 128));
+    }
 
     proptest::proptest! {
         #[test]

@@ -23,7 +23,6 @@ pub mod words;
 
 mod base64;
 mod json;
-mod json_check;
 
 pub use event::{Change, Event, Head, Why};
 pub use info::{Info, Member};

@@ -235,7 +235,7 @@ impl Bench<'_> {
     ) -> io::Result<()> {
         crate::note(&format!("stalls: {what} …"));
         self.redis.call(&["CONFIG", "RESETSTAT"])?;
-        let slices = self.info("slices")?;
+        let slices_before = self.info("slices")?;
         let cpu = main_thread_us(&self.redis.call(&["INFO", "cpu"])?)?;
         let pinger = Pinger::start(self.server.connect()?);
         let start = Instant::now();
@@ -243,10 +243,10 @@ impl Bench<'_> {
         let took = start.elapsed();
         let waits = pinger.stop()?;
         let cpu_us = main_thread_us(&self.redis.call(&["INFO", "cpu"])?)? - cpu;
-        let sliced = self.info("slices")? > slices;
-        let slice_us = match sliced {
-            true => Some((self.info("slice_max_us")?, self.info("slice_max_cpu_us")?)),
-            false => None,
+        let slice_us = if self.info("slices")? > slices_before {
+            Some((self.info("slice_max_us")?, self.info("slice_max_cpu_us")?))
+        } else {
+            None
         };
         self.seen.push(Seen { what: what.to_owned(), waits, took, cpu_us, slice_us, left });
         Ok(())

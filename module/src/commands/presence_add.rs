@@ -11,6 +11,7 @@ use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::clock;
 use crate::native::context::Ctx;
+use crate::native::followers;
 use crate::native::string::{Str, is_word};
 use crate::roster::change;
 use crate::roster::{ClientId, Holder, Parts, Roster};
@@ -139,7 +140,7 @@ impl<'a> Add<'a> {
             (added, roster.seq)
         });
         let (added, seq) = done.ok_or_else(|| CommandError::bad("the key could not be created"))?;
-        if added.changed && ctx.nobody_follows() {
+        if added.changed && followers::nobody() {
             ctx.replicate_verbatim();
         } else if added.changed {
             replicate(ctx, self.key, &mut key, added.slot);

@@ -8,6 +8,7 @@ use crate::args::{Args, Names};
 use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::context::Ctx;
+use crate::native::followers;
 use crate::native::string::Str;
 use crate::roster::change::{Removed, remove};
 use crate::roster::{ClientId, Roster};
@@ -50,7 +51,7 @@ impl<'a> Rem<'a> {
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
         let mut key = OpenKey::<Roster>::open(ctx, self.key)?;
-        let alone = ctx.nobody_follows();
+        let alone = followers::nobody();
         let (mut gone, mut any, mut left, mut seq) = (Vec::new(), false, 0, 0);
         // One change per client: its event is published before the next is rendered.
         for client in self.clients.all() {

@@ -20,8 +20,9 @@ const PERIOD: u64 = 1000;
 static NOBODY: AtomicBool = AtomicBool::new(false);
 static LOOKED_MS: AtomicU64 = AtomicU64::new(0);
 
-/// Whether nobody follows.
-pub(super) fn nobody() -> bool {
+/// Whether nobody follows: a command that changes something need not say what. It is replicated
+/// verbatim, which reaches nobody, but counts as a change that is to be saved.
+pub(crate) fn nobody() -> bool {
     NOBODY.load(Ordering::Relaxed)
 }
 

@@ -7,7 +7,6 @@ use redis_module::raw;
 use rollcall_wire::replicated as words;
 
 use super::context::{Ctx, OwnStr};
-use super::followers;
 use super::string::Str;
 
 const PRESENCE_APPLY: &CStr = c"PRESENCE.APPLY";
@@ -124,12 +123,6 @@ impl Ctx {
                 all.len()
             ))
         };
-    }
-
-    /// Whether a command that changes something need not say what: then it is replicated verbatim,
-    /// which reaches nobody, but counts as a change that is to be saved.
-    pub(crate) fn nobody_follows(&self) -> bool {
-        followers::nobody()
     }
 
     /// The running command as it came, which is what an applied command does.
