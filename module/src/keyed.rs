@@ -116,11 +116,19 @@ impl<'a, T: Subject> OpenKey<'a, T> {
 
     /// What is empty is no key. Nobody need read it again: its leaves were events.
     pub(crate) fn delete_if_empty(&mut self) {
-        if self.value().is_some_and(|value| value.it.is_empty()) {
-            cell::with(|state| state.own_delete = true);
-            self.key.delete();
-            cell::with(|state| state.own_delete = false);
-        }
+        let (db, name) = (self.db, self.name.bytes());
+        let Some(seq) = self.value().filter(|value| value.it.is_empty()).map(|it| it.it.seq())
+        else {
+            return;
+        };
+        cell::with(|state| {
+            if seq > 0 {
+                state.pasts.note(db, name, seq);
+            }
+            state.own_delete = true;
+        });
+        self.key.delete();
+        cell::with(|state| state.own_delete = false);
     }
 
     fn value(&mut self) -> Option<&mut Value<T>> {

@@ -9,18 +9,22 @@ mod book;
 mod commands;
 mod error;
 mod footprint;
+#[cfg(test)]
+mod fuzz;
 mod groups;
 mod hash;
 mod keyed;
 mod lease;
 mod linear_hash;
 mod native;
+mod pasts;
 mod reaper;
 mod registry;
 mod roster;
 mod segvec;
 mod spec;
 mod state;
+mod stored;
 
 // Tests run without a server.
 #[cfg(not(test))]

@@ -7,6 +7,7 @@ use rollcall_wire::{Event, Why};
 use crate::book::Means;
 use crate::hash;
 use crate::lease::{LeaseId, Leases};
+use crate::pasts::Pasts;
 use crate::registry::{Account, KeyId, Kind, Space, TICK_MS};
 use crate::roster::change::World;
 use crate::roster::{Holder, Ledger};
@@ -26,6 +27,8 @@ pub(crate) struct State {
     pub(crate) epoch: u64,
     /// The highest sequence this server has seen.
     pub(crate) seq: u64,
+    /// How far rosters had got that are no more.
+    pub(crate) pasts: Pasts,
     pub(crate) counters: Counters,
     /// Keys whose listeners must read again; only a master collects them.
     pub(crate) resets: BTreeSet<(u32, Vec<u8>)>,
@@ -97,6 +100,7 @@ impl State {
             spaces: Vec::new(),
             epoch: new_epoch(),
             seq: 0,
+            pasts: Pasts::default(),
             counters: Counters::default(),
             resets: BTreeSet::new(),
             own_delete: false,
@@ -219,7 +223,8 @@ fn new_epoch() -> u64 {
 }
 
 fn next_seq(highest: &mut u64, now_us: u64) -> u64 {
-    *highest = now_us.max(*highest + 1);
+    // A forged dump can bring the highest there is.
+    *highest = now_us.max(*highest + 1).min(i64::MAX.cast_unsigned());
     *highest
 }
 

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::Api;
 use crate::clock::Clock;
-use crate::config::{Config, EngineType, RedisAddress, RedisEndpoint, Secret};
+use crate::config::{Config, EngineType, Login, RedisAddress, RedisPlace, RedisShard};
 use crate::hub::{Hub, Identity};
 use crate::session::Context;
 use crate::store::embedded::{Embedded, EmbeddedError, Running};
@@ -202,23 +202,22 @@ fn embedded(config: &Config) -> Embedded {
 
 fn settings(config: &Config, redis: Option<&Running>) -> Settings {
     let options = &config.engine.redis;
-    let endpoint = match redis {
-        Some(redis) => RedisEndpoint {
-            address: RedisAddress::Unix { path: redis.socket() },
-            user: String::new(),
-            password: Secret::default(),
+    let rosters = match redis {
+        Some(redis) => vec![RedisShard {
+            place: RedisPlace::Server(RedisAddress::Unix { path: redis.socket() }),
+            login: Login::default(),
             db: 0,
-        },
-        None => options.endpoint(),
+            tls: None,
+            client_name: String::new(),
+            connect_timeout: options.connection.connect_timeout,
+            io_timeout: options.connection.io_timeout,
+        }],
+        None => options.shards(),
     };
     let status = &config.user_status;
     Settings {
-        address: endpoint.address,
-        user: Some(endpoint.user).filter(|user| !user.is_empty()),
-        password: Some(endpoint.password).filter(|password| !password.is_empty()),
-        db: endpoint.db,
-        connect_timeout: options.connect_timeout,
-        io_timeout: options.io_timeout,
+        rosters,
+        books: status.shards(&config.engine).unwrap_or_default(),
         lease: options.lease,
         prefix: options.prefix.clone(),
         partitions: status.partitions,

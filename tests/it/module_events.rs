@@ -1,6 +1,7 @@
 //! What a roster announces, and when it says nothing.
 
 use rollcall_tests::Redis;
+use rollcall_tests::copies::are_equal;
 
 #[test]
 fn every_field_of_joins_updates_and_leaves() {
@@ -149,4 +150,36 @@ fn both_ends_of_a_move_say_that_they_have_to_be_read_again() {
         let room = cli.ask(&format!("PRESENCE.GET {key}")).to_string();
         assert_eq!(room, r#"[["c1", "ann", nil, nil]]"#, "{key}");
     }
+}
+
+#[test]
+fn an_unannounced_client_does_not_take_a_name_back_before_its_events() {
+    let redis = Redis::with(&["enable-debug-command yes"]);
+    let replica = redis.replica();
+    let mut cli = redis.cli();
+    let mut listener = redis.listener("room");
+    let mut seq = || -> i64 { listener.event()["seq"].as_i64().expect("a sequence") };
+    let unannounced = |cli: &mut rollcall_tests::Resp, key: &str| {
+        cli.ask(&format!("PRESENCE.ADD {key} c1 ann EX 600 WITHSEQ")).array()[0].number()
+    };
+    assert_eq!(unannounced(&mut cli, "hall"), 0, "nobody was announced here");
+    cli.ask("PRESENCE.ADD room c9 ann EX 600 NOTIFY");
+    cli.ask("PRESENCE.REM room c9");
+    let left = [seq(), seq()][1];
+    assert_eq!(unannounced(&mut cli, "room"), left);
+    for command in ["GET room WITHSEQ", "SCAN room 0 WITHSEQ"] {
+        assert_eq!(cli.ask(&format!("PRESENCE.{command}")).array()[0].number(), left, "{command}");
+    }
+    let stats = cli.ask("PRESENCE.STATS room hall").to_string();
+    assert_eq!(stats, format!("[[1, 1, {left}], [1, 1, 0]]"));
+    // Whoever saw nobody there has missed nothing.
+    cli.ask("PRESENCE.ADD room c2 bob EX 600 NOTIFY");
+    let event = listener.event();
+    assert_eq!(event["prev"].as_i64(), Some(0), "{event}");
+    // The same after a reset.
+    cli.ask("DEL room");
+    let reset = listener.event();
+    assert_eq!(reset["t"], "reset");
+    assert_eq!(Some(unannounced(&mut cli, "room")), reset["seq"].as_i64());
+    are_equal(&redis, &[&replica], 1, &["room", "hall"]);
 }

@@ -1,10 +1,11 @@
 //! Whatever `RESTORE` is given, the server lives, and nothing is left behind.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use rollcall_tests::{Random, Redis, Reply, Resp, dump};
 
-/// A bounded run for every change; `./dev fuzz` makes many more.
+/// A bounded run for every change; `./dev fuzz` goes on for `TEST_FUZZ_SECONDS`.
 const PAYLOADS: usize = 5_000;
 const BATCH: usize = 50;
 
@@ -60,15 +61,16 @@ fn bulk(reply: Reply) -> Vec<u8> {
 
 #[test]
 fn broken_dumps_are_refused_and_nothing_is_left_behind() {
-    let wanted = std::env::var("TEST_FUZZ_PAYLOADS").ok();
-    let payloads = wanted.map_or(PAYLOADS, |text| text.parse().expect("a number of payloads"));
+    let seconds = std::env::var("TEST_FUZZ_SECONDS").ok();
+    let seconds = seconds.map_or(0, |text| text.parse().expect("a number of seconds"));
+    let until = Instant::now() + Duration::from_secs(seconds);
     let redis = Redis::with(&["enable-debug-command yes", "rdbcompression no"]);
     let mut cli = redis.cli();
     let corpus = corpus(&mut cli);
     assert!(corpus.iter().all(|dump| dump::is_known(dump)), "dumps of a new form: teach `dump`");
     let mut random = Random::new(4);
     let (mut accepted, mut refused) = (0, 0);
-    for _ in 0..payloads.div_ceil(BATCH) {
+    while accepted + refused < PAYLOADS || Instant::now() < until {
         let batch: Vec<Vec<u8>> = (0..BATCH)
             .map(|_| {
                 let [one, other] = [0; 2].map(|_| &corpus[random.below(corpus.len())]);
@@ -80,6 +82,7 @@ fn broken_dumps_are_refused_and_nothing_is_left_behind() {
         accepted += restored;
         refused += batch.len() - restored;
     }
+    let payloads = accepted + refused;
     assert!(
         accepted > payloads / 50 && refused > payloads / 5,
         "{accepted} accepted, {refused} not"

@@ -1,12 +1,18 @@
 //! What happens when the server goes, or is copied, while what an ended lease held is leaving and
 //! its node is back already.
 
+use rollcall_tests::copies::are_equal;
 use rollcall_tests::{Redis, Reply, Resp, eventually};
 
 /// A lease held 300 entries and a user and ended, the node's new one holds one and one, and nobody
 /// has left yet: the master is paused.
 fn midway(options: &[&str]) -> Redis {
     let redis = Redis::with(options);
+    bring_midway(&redis);
+    redis
+}
+
+fn bring_midway(redis: &Redis) {
     let mut cli = redis.cli();
     cli.ask("PRESENCE.LEASE KEEP n1 PX 50000");
     for n in 0..300 {
@@ -37,7 +43,6 @@ fn midway(options: &[&str]) -> Redis {
         [[\"n1\", 60000, <n>, 2, 2]]
         ",
     );
-    redis
 }
 
 /// The old life's entries leave, the new one's stay.
@@ -133,4 +138,60 @@ fn a_replica_that_came_in_the_middle_goes_on_as_master() {
         (second.cli().ask("EXISTS crowd").number() == 0).then_some(())
     });
     assert_eq!(second.cli().ask("PRESENCE.LEASE LIST").array().len(), 1);
+}
+
+#[test]
+fn a_replica_that_followed_all_along_goes_on_as_master() {
+    let mut master = Redis::with(&["enable-debug-command yes"]);
+    let replica = master.replica();
+    let second = replica.replica();
+    bring_midway(&master);
+    are_equal(&master, &[&replica, &second], 1, &["crowd", "book"]);
+    master.kill();
+    assert_eq!(replica.cli().ask("REPLICAOF NO ONE"), Reply::Status("OK".to_owned()));
+    ends_well(&replica);
+    eventually("its replica follows", || {
+        (second.cli().ask("EXISTS crowd").number() == 0).then_some(())
+    });
+}
+
+/// The end of the first life must be heard before what the second one holds, although the end of
+/// a lease is a thing that waits while clients are paused.
+#[test]
+fn a_lease_that_ends_in_a_transaction_that_pauses_ends_before_its_next_life() {
+    let mut master = Redis::with(&["enable-debug-command yes"]);
+    let replica = master.replica();
+    let mut cli = master.cli();
+    cli.session(
+        "
+        > PRESENCE.LEASE KEEP n1 PX 60000
+        [<n>, 1, 0, 0]
+        > PRESENCE.ADD room old ann LEASE n1 NOTIFY
+        1
+        > MULTI
+        OK
+        > CLIENT PAUSE 60000 WRITE
+        QUEUED
+        > PRESENCE.LEASE DROP n1
+        QUEUED
+        > PRESENCE.LEASE KEEP n1 PX 60000
+        QUEUED
+        > PRESENCE.ADD room new bob LEASE n1 NOTIFY
+        QUEUED
+        > EXEC
+        [OK, 1, [<n>, 1, 0, 0], 1]
+        > PRESENCE.LEASE LIST
+        [[\"n1\", 60000, <n>, 1, 0]]
+        ",
+    );
+    are_equal(&master, &[&replica], 1, &["room"]);
+    master.kill();
+    let mut copy = replica.cli();
+    assert_eq!(copy.ask("REPLICAOF NO ONE"), Reply::Status("OK".to_owned()));
+    eventually("the old one leaves", || {
+        let room = copy.ask("PRESENCE.GET room").to_string();
+        (room == r#"[["new", "bob", nil, nil]]"#).then_some(())
+    });
+    let kept = copy.ask("PRESENCE.LEASE KEEP n1 PX 60000").to_string();
+    assert!(kept.ends_with(", 0, 1, 0]"), "{kept}");
 }

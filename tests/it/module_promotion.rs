@@ -90,6 +90,9 @@ fn a_promotion_draws_an_epoch_and_gives_every_lease_its_grace() {
     let reply = copy.ask(keep).array();
     assert_ne!(reply[0], old, "another epoch");
     assert_eq!(reply[1..], [0, 1, 0].map(Reply::Number));
+    // Whoever renews has noticed, and needs no grace: its end is again noticed in its own time.
+    let left = copy.ask("PRESENCE.LEASE LIST").array().remove(0).array()[2].number();
+    assert!((1..=1500).contains(&left), "its own time: {left}");
 }
 
 #[test]

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use rollcall_tests::copies::are_equal;
 use rollcall_tests::mirror::Outcome;
-use rollcall_tests::traffic::{KEYS, Read};
+use rollcall_tests::traffic::{KEYS, Place, Read};
 use rollcall_tests::{Listener, Mirror, Random, Redis, Resp, Traffic, eventually};
 use serde_json::Value;
 
-/// A listener that hears everything, and one that does not.
+/// Whoever follows one roster: one hears everything, one does not.
 struct Ears {
-    listener: Listener,
     heard: VecDeque<Value>,
+    /// The highest sequence heard.
+    highest: u64,
     whole: Mirror,
     holey: Mirror,
     missed: usize,
@@ -24,44 +26,64 @@ struct Tally {
     reads: usize,
 }
 
+/// Everybody's ears. The databases share a channel for each name.
+struct Audience {
+    listeners: BTreeMap<&'static str, Listener>,
+    ears: BTreeMap<Place, Ears>,
+}
+
 #[test]
 fn the_events_make_the_picture_and_gaps_show() {
     let mut tally = Tally::default();
     for seed in [1, 2] {
-        run(seed, 500, &mut tally);
+        run(1, seed, &mut tally);
+    }
+    for seed in [3, 4] {
+        run(3, seed, &mut tally);
     }
     let Tally { events, gaps, silent, reads } = tally;
     assert!(events > 1000 && reads > 1000, "{events} events, {reads} reads");
     assert!(gaps > 50 && silent > 0, "{gaps} gaps that show, {silent} that need not");
 }
 
-fn run(seed: u64, steps: usize, tally: &mut Tally) {
-    let redis = Redis::start();
+fn run(databases: usize, seed: u64, tally: &mut Tally) {
+    let redis = Redis::with(&["enable-debug-command yes"]);
+    let replica = redis.replica();
+    let copies = [&replica, &redis.replica(), &replica.replica()];
     let mut cli = redis.cli();
     let mut random = Random::new(seed + 1000);
-    let mut traffic = Traffic::new(seed);
-    let mut ears: BTreeMap<&str, Ears> = KEYS.map(|key| (key, Ears::of(&redis, key))).into();
-    for number in 0..steps {
+    let mut traffic = Traffic::across(databases, seed);
+    let places = traffic.places();
+    let mut audience = Audience::of(&redis, &places);
+    for number in 0..500 {
         let step = traffic.step(&mut cli);
-        for (key, ears) in &mut ears {
-            ears.drain();
-            if step.flushed {
+        audience.drain();
+        for (place, ears) in &mut audience.ears {
+            if step.lost.contains(&place.0) {
                 ears.forget();
-            } else if step.reset.contains(*key) {
-                ears.wait_for_reset(&format!("step {number}: {key} is reset"));
             }
+        }
+        for place in &step.reset {
+            audience.wait_for_reset(place, number);
         }
         let settled = number % 5 == 0;
         if settled {
             nothing_is_due(&mut cli);
         }
-        let last = KEYS.map(|key| traffic.read(&mut cli, key, settled));
-        ears.values_mut().for_each(Ears::drain);
+        audience.drain();
+        let last: Vec<Read> =
+            places.iter().map(|place| traffic.read(&mut cli, place, settled)).collect();
+        for read in &last {
+            let highest = audience.ears[&read.place].highest;
+            assert!(read.seq >= highest, "an event of {highest} was before {read:?}");
+        }
+        audience.drain();
         for read in step.reads.iter().chain(&last) {
-            let ears = ears.get_mut(&*read.key).expect("a known key");
+            let ears = audience.ears.get_mut(&read.place).expect("a known key");
             ears.place(read, &mut random, tally);
         }
     }
+    are_equal(&redis, &copies, databases, &KEYS);
 }
 
 fn nothing_is_due(cli: &mut Resp) {
@@ -70,32 +92,49 @@ fn nothing_is_due(cli: &mut Resp) {
     });
 }
 
-// === impl Ears ===
+// === impl Audience ===
 
-impl Ears {
-    fn of(redis: &Redis, key: &str) -> Self {
-        let mut whole = Mirror::default();
-        whole.read(0, BTreeMap::new());
-        let holey = whole.clone();
-        Self { listener: redis.listener(key), heard: VecDeque::new(), whole, holey, missed: 0 }
+impl Audience {
+    fn of(redis: &Redis, places: &[Place]) -> Self {
+        let listeners = KEYS.map(|key| (key, redis.listener(key))).into();
+        Self { listeners, ears: places.iter().map(|place| (place.clone(), Ears::new())).collect() }
     }
 
     fn drain(&mut self) {
-        self.heard.extend(self.listener.so_far());
+        for (key, listener) in &mut self.listeners {
+            for event in listener.so_far() {
+                let db = usize::try_from(event["db"].as_u64().unwrap_or(0)).expect("a database");
+                let ears = self.ears.get_mut(&(db, (*key).to_owned())).expect("a known key");
+                ears.highest = event["seq"].as_u64().expect("a sequence");
+                ears.heard.push_back(event);
+            }
+        }
+    }
+
+    fn wait_for_reset(&mut self, place: &Place, step: usize) {
+        eventually(&format!("step {step}: {place:?} is reset"), || {
+            self.drain();
+            self.ears[place].heard.iter().any(|event| event["t"] == "reset").then_some(())
+        });
+    }
+}
+
+// === impl Ears ===
+
+impl Ears {
+    fn new() -> Self {
+        let mut whole = Mirror::default();
+        whole.read(0, BTreeMap::new());
+        let holey = whole.clone();
+        Self { heard: VecDeque::new(), highest: 0, whole, holey, missed: 0 }
     }
 
     fn forget(&mut self) {
         self.heard.clear();
+        self.highest = 0;
         self.whole.forget();
         self.holey.forget();
         self.missed = 0;
-    }
-
-    fn wait_for_reset(&mut self, what: &str) {
-        eventually(what, || {
-            self.drain();
-            self.heard.iter().any(|event| event["t"] == "reset").then_some(())
-        });
     }
 
     /// Applies the events up to a read: the picture then has to be what was read.

@@ -1,9 +1,11 @@
 //! After random traffic, every copy of the data is the same: on replicas, and after a restart.
 
+use rollcall_tests::copies::{self, are_equal, held, held_by_entries, linked, same_offset};
 use rollcall_tests::traffic::KEYS;
 use rollcall_tests::{Random, Redis, Resp, Traffic, eventually};
 
 const BOOKS: [&str; 2] = ["book:0", "book:1"];
+const DATABASES: usize = 3;
 const DEBUG: &str = "enable-debug-command yes";
 
 /// Random commands on rosters and books.
@@ -22,16 +24,8 @@ fn replicas_and_their_replicas_are_equal_after_random_traffic() {
     let mut traffic = Everything::new(11);
     for _ in 0..6 {
         traffic.run(&mut cli, 60);
-        // Whatever comes due now, comes after the comparison.
-        assert_eq!(cli.ask("CLIENT PAUSE 60000 WRITE").to_string(), "OK");
-        let expected = digests(&mut cli);
-        for copy in [&replica, &second, &third] {
-            same_offset(&master, copy);
-            assert_eq!(digests(&mut copy.cli()), expected);
-            let list = "PRESENCE.LEASE LIST";
-            assert_eq!(held(&mut copy.cli()), held(&mut cli), "{list}");
-        }
-        assert_eq!(cli.ask("CLIENT UNPAUSE").to_string(), "OK");
+        let keys = [&KEYS[..], &BOOKS].concat();
+        are_equal(&master, &[&replica, &second, &third], DATABASES, &keys);
     }
 }
 
@@ -98,53 +92,26 @@ fn a_restart_brings_back_everything() {
 fn settle(cli: &mut Resp) {
     eventually("what is due has left", || {
         let due = !cli.ask("INFO rollcall").text().contains("rollcall_entries_due:0\r");
-        let brief = KEYS.iter().any(|key| {
-            let members = cli.ask(&format!("PRESENCE.GET {key}")).to_string();
-            members.contains("[\"s")
+        let brief = (0..DATABASES).any(|db| {
+            cli.ask(&format!("SELECT {db}"));
+            KEYS.iter().any(|key| {
+                let members = cli.ask(&format!("PRESENCE.GET {key}")).to_string();
+                members.contains("[\"s")
+            })
         });
         (!due && !brief).then_some(())
     });
 }
 
-fn digests(cli: &mut Resp) -> String {
-    let keys = [&KEYS[..], &BOOKS].concat().join(" ");
-    cli.ask(&format!("DEBUG DIGEST-VALUE {keys}")).to_string()
-}
-
-/// What each lease holds, without the time it has left.
-fn held(cli: &mut Resp) -> Vec<String> {
-    let leases = cli.ask("PRESENCE.LEASE LIST").array().into_iter();
-    leases
-        .map(|lease| {
-            let lease = lease.array();
-            format!("{} {} {} {}", lease[0], lease[1], lease[3], lease[4])
-        })
-        .collect()
-}
-
-/// The same, without leases that hold nothing: data does not name those.
-fn held_by_entries(cli: &mut Resp) -> Vec<String> {
-    held(cli).into_iter().filter(|lease| !lease.ends_with(" 0 0")).collect()
-}
-
-fn linked(replica: &Redis) {
-    eventually("the replica is connected", || {
-        (replica.info("master_link_status") == "up").then_some(())
-    });
-}
-
-fn same_offset(master: &Redis, replica: &Redis) {
-    eventually("the replica has everything", || {
-        let offset = || master.info("master_repl_offset");
-        (replica.info("slave_repl_offset") == offset()).then_some(())
-    });
+fn digests(cli: &mut Resp) -> Vec<String> {
+    copies::digests(cli, DATABASES, &[&KEYS[..], &BOOKS].concat())
 }
 
 // === impl Everything ===
 
 impl Everything {
     fn new(seed: u64) -> Self {
-        Self { rosters: Traffic::new(seed), random: Random::new(seed) }
+        Self { rosters: Traffic::across(DATABASES, seed), random: Random::new(seed) }
     }
 
     fn run(&mut self, cli: &mut Resp, steps: usize) {

@@ -90,6 +90,11 @@ impl Client {
         self.socket.send(Message::binary(frame.to_vec())).expect("the connection takes a frame");
     }
 
+    /// Forgets the pushes that came while replies were waited for.
+    pub fn forgets_pushes(&mut self) {
+        self.pushes.clear();
+    }
+
     /// Cuts the connection without a word.
     pub fn cut(self) {
         drop(self);
@@ -132,6 +137,17 @@ impl Client {
         connect
     }
 
+    /// Connects with a token unless the server is in trouble; whether it did.
+    pub fn tries_to_connect(&mut self, token: &str) -> bool {
+        let Some(reply) = self.try_call(json!({"connect": {"token": token}})) else { return false };
+        let Some(connect) = reply.get("connect") else {
+            assert_eq!(reply["error"]["code"], 100, "connect: {reply}");
+            return false;
+        };
+        connect["client"].as_str().expect("a client id").clone_into(&mut self.id);
+        true
+    }
+
     /// Subscribes to a channel with join and leave pushes asked for.
     pub fn subscribe(&mut self, channel: &str) {
         let reply = self.call(json!({"subscribe": {"channel": channel, "join_leave": true}}));
@@ -155,18 +171,49 @@ impl Client {
 
     /// Sends a command with the next id and hands back its reply. Pushes that come before it are
     /// kept for later.
-    pub fn call(&mut self, mut command: Value) -> Value {
-        self.last_id += 1;
-        command["id"] = self.last_id.into();
-        self.sends(&command.to_string());
+    pub fn call(&mut self, command: Value) -> Value {
+        self.calls(vec![command]).remove(0)
+    }
+
+    /// Sends several commands in one frame and hands back their replies.
+    pub fn calls(&mut self, commands: Vec<Value>) -> Vec<Value> {
+        self.try_calls(commands)
+            .unwrap_or_else(|(command, end)| panic!("no reply to {command}, but {end:?}"))
+    }
+
+    /// As [`Self::call`], for connections that may end; a reply that does not come is a failure.
+    pub fn try_call(&mut self, command: Value) -> Option<Value> {
+        match self.try_calls(vec![command]) {
+            Ok(mut replies) => Some(replies.remove(0)),
+            Err((_, Some(Heard::Close(..) | Heard::Gone))) => None,
+            Err((command, end)) => panic!("no reply to {command}, but {end:?}"),
+        }
+    }
+
+    /// Replies to commands, or the first without one and what came instead.
+    fn try_calls(
+        &mut self,
+        mut commands: Vec<Value>,
+    ) -> Result<Vec<Value>, (Value, Option<Heard>)> {
+        for command in &mut commands {
+            self.last_id += 1;
+            command["id"] = self.last_id.into();
+        }
+        let lines: Vec<String> = commands.iter().map(ToString::to_string).collect();
+        // Whatever is wrong with the connection, reading says.
+        let _ = self.socket.send(Message::text(lines.join("\n")));
         let deadline = Instant::now() + patience();
-        loop {
+        let mut replies = Vec::with_capacity(commands.len());
+        while replies.len() < commands.len() {
             match self.reads(deadline) {
-                Some(Heard::Line(line)) if line["id"] == self.last_id => return line,
+                Some(Heard::Line(line)) if line["id"] == commands[replies.len()]["id"] => {
+                    replies.push(line);
+                }
                 Some(Heard::Line(push)) => self.pushes.push_back(push),
-                other => panic!("no reply to {command}, but {other:?}"),
+                end => return Err((commands.swap_remove(replies.len()), end)),
             }
         }
+        Ok(replies)
     }
 
     /// The next push.
@@ -193,7 +240,8 @@ impl Client {
         loop {
             while let Some(heard) = self.ahead.pop_front() {
                 if self.pongs && heard == Heard::Line(json!({})) {
-                    self.sends("{}");
+                    // A server that is gone needs none, and the next read says so.
+                    let _ = self.socket.send(Message::text("{}"));
                     continue;
                 }
                 return Some(heard);

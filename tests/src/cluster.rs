@@ -1,17 +1,33 @@
 //! A Redis Cluster on loopback.
 
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::config;
 use crate::port;
 use crate::redis::Redis;
 use crate::resp::{Reply, Resp};
-use crate::wait::eventually;
+use crate::wait::{eventually, within};
 
 /// Where the slots of each node begin, and the end.
 const BOUNDS: [u16; 4] = [0, 5_461, 10_923, 16_384];
+
+/// How nodes of most tests are: patient, so that nothing fails over by itself.
+const PATIENT: &[&str] = &["cluster-node-timeout 5000"];
+
+/// How nodes are that are to be killed: others notice soon, and serve their own slots meanwhile.
+pub const BRITTLE: &[&str] = &["cluster-node-timeout 1500", "cluster-require-full-coverage no"];
+
+/// Until others have taken over, or slots have moved.
+const CHANGE: Duration = Duration::from_secs(30);
 
 /// Three masters with all slots.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Redis>,
+    options: &'static [&'static str],
     /// Where the first node hears of others.
     bus: u16,
 }
@@ -21,8 +37,14 @@ pub struct Cluster {
 impl Cluster {
     /// Starts three masters that know each other and have agreed on who has what.
     pub fn start() -> Self {
+        Self::with(PATIENT)
+    }
+
+    /// As [`Self::start`], with these options for every node.
+    pub fn with(options: &'static [&'static str]) -> Self {
         let bus: Vec<u16> = (0..3).map(|_| port::free()).collect();
-        let cluster = Self { nodes: bus.iter().map(|&bus| node(bus)).collect(), bus: bus[0] };
+        let nodes = bus.iter().map(|&bus| node(bus, options)).collect();
+        let cluster = Self { nodes, options, bus: bus[0] };
         for (n, node) in cluster.nodes.iter().enumerate() {
             let (first, last) = (BOUNDS[n], BOUNDS[n + 1] - 1);
             let mut cli = node.cli();
@@ -37,7 +59,7 @@ impl Cluster {
     /// A replica of one of the masters that has caught up once.
     #[must_use]
     pub fn replica(&self, master: usize) -> Redis {
-        let replica = node(port::free());
+        let replica = self.stranger();
         let mut cli = replica.cli();
         self.introduce(&mut cli);
         let id = self.id(master);
@@ -50,7 +72,7 @@ impl Cluster {
             (up && state.contains("cluster_state:ok")).then_some(())
         });
         let own = cli.ask("CLUSTER MYID").text();
-        eventually("everybody knows whose replica it is", || {
+        within(CHANGE, "everybody knows whose replica it is", || {
             let knows = |node: &Redis| {
                 let replicas = node.cli().ask(&format!("CLUSTER REPLICAS {id}")).to_string();
                 replicas.contains(&own)
@@ -58,6 +80,71 @@ impl Cluster {
             self.nodes.iter().all(knows).then_some(())
         });
         replica
+    }
+
+    /// A node of the same options that knows nobody.
+    pub fn stranger(&self) -> Redis {
+        node(port::free(), self.options)
+    }
+
+    /// Kills a node, as `kill -9`.
+    pub fn kill(&mut self, node: usize) {
+        self.nodes[node].kill();
+    }
+
+    /// Starts a node again that was killed; it remembers the others.
+    pub fn run(&mut self, node: usize) {
+        self.nodes[node].run();
+    }
+
+    /// Waits until every slot is served, in the eyes of all that are asked.
+    pub fn serves_all_slots<'a>(&self, nodes: impl Iterator<Item = &'a Redis> + Clone) {
+        within(CHANGE, "the cluster serves all slots", || {
+            let serves = |node: &Redis| {
+                node.try_ask("CLUSTER INFO").is_some_and(|state| {
+                    let state = state.text();
+                    state.contains("cluster_state:ok") && state.contains("slots_ok:16384")
+                })
+            };
+            nodes.clone().all(serves).then_some(())
+        });
+    }
+
+    /// Moves so many slots from one node to another, while they are in use.
+    pub fn reshard(&self, from: &Redis, to: &Redis, slots: usize) {
+        let id = |node: &Redis| node.cli().ask("CLUSTER MYID").text();
+        let (from, to, slots) = (id(from), id(to), slots.to_string());
+        let options = ["--cluster-from", &from, "--cluster-to", &to, "--cluster-slots", &slots];
+        manage(&[&["reshard", &self.entrance()], &options[..], &["--cluster-yes"]].concat());
+    }
+
+    /// Takes in a node that knows nobody, without slots.
+    pub fn add(&self, node: &Redis) {
+        self.introduce(&mut node.cli());
+        within(CHANGE, "the node is known to everybody", || {
+            let id = node.cli().ask("CLUSTER MYID").text();
+            let knows = |other: &Redis| other.cli().ask("CLUSTER NODES").text().contains(&id);
+            self.nodes.iter().all(knows).then_some(())
+        });
+    }
+
+    /// Lets go of a node without slots, which forgets the others.
+    pub fn remove(&self, node: &Redis) {
+        let id = node.cli().ask("CLUSTER MYID").text();
+        manage(&["del-node", &self.entrance(), &id]);
+    }
+
+    /// The configuration of a server that knows of all nodes.
+    pub fn config(&self) -> Value {
+        let ports: Vec<String> =
+            self.nodes[1..].iter().map(|node| format!("addr=127.0.0.1:{}", node.port())).collect();
+        let address = format!("redis+cluster://{}?{}", self.entrance(), ports.join("&"));
+        let redis = json!({"address": [address], "io_timeout": "2s"});
+        config::with(json!({"engine": {"type": "redis", "redis": redis}}))
+    }
+
+    fn entrance(&self) -> String {
+        format!("127.0.0.1:{}", self.nodes[0].port())
     }
 
     fn introduce(&self, cli: &mut Resp) {
@@ -68,6 +155,11 @@ impl Cluster {
     /// The masters.
     pub fn nodes(&self) -> &[Redis] {
         &self.nodes
+    }
+
+    /// One of them, to stop and start.
+    pub fn node_mut(&mut self, node: usize) -> &mut Redis {
+        &mut self.nodes[node]
     }
 
     /// Which node has the slot of a key, by the bounds above.
@@ -93,9 +185,18 @@ impl Cluster {
 }
 
 /// A node that knows nobody, with this port for its talk with others.
-fn node(bus: u16) -> Redis {
+fn node(bus: u16, options: &[&str]) -> Redis {
     let bus = format!("cluster-port {bus}");
-    Redis::with(&["cluster-enabled yes", "cluster-node-timeout 5000", &bus])
+    let debug = "enable-debug-command yes";
+    Redis::with(&[&["cluster-enabled yes", debug, &bus], options].concat())
+}
+
+/// Runs `redis-cli --cluster`, which says that nodes do not agree yet after every change.
+fn manage(args: &[&str]) {
+    within(CHANGE, "redis-cli --cluster does what it is told", || {
+        let done = Command::new("redis-cli").arg("--cluster").args(args).output();
+        done.expect("there is a redis-cli").status.success().then_some(())
+    });
 }
 
 fn ok(reply: Reply) {

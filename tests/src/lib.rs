@@ -6,11 +6,17 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
+pub mod certificates;
+pub mod chaos;
+pub mod churn;
 pub mod client;
 pub mod cluster;
 pub mod config;
+pub mod copies;
+pub mod crowd;
 pub mod dump;
 pub mod http;
+pub mod ledger;
 pub mod listener;
 pub mod mirror;
 pub mod pattern;
@@ -18,23 +24,34 @@ pub mod port;
 pub mod process;
 pub mod random;
 pub mod redis;
+pub mod relay;
 pub mod resp;
+pub mod scene;
+pub mod sentinel;
 pub mod server;
 pub mod stack;
+pub mod step_clock;
 pub mod talk;
 pub mod token;
 pub mod traffic;
+pub mod truth;
 pub mod wait;
 
+pub use certificates::Certificates;
 pub use client::{Client, Heard};
 pub use http::{Answer, Http};
+pub use ledger::Ledger;
 pub use listener::Listener;
 pub use mirror::Mirror;
 pub use random::Random;
 pub use redis::Redis;
+pub use relay::Relay;
 pub use resp::{Reply, Resp};
+pub use scene::Scene;
 pub use server::Server;
 pub use stack::Stack;
+pub use step_clock::StepClock;
 pub use talk::Talk;
 pub use traffic::Traffic;
+pub use truth::Truth;
 pub use wait::{eventually, within};

@@ -13,6 +13,11 @@ impl Random {
         Self(chosen.unwrap_or(seed))
     }
 
+    /// This seed, whatever is set.
+    pub fn exactly(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// The next number (splitmix64).
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

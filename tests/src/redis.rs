@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::listener::Listener;
 use crate::port;
 use crate::process::{Process, Signal, module_library};
-use crate::resp::Resp;
+use crate::resp::{self, Reply, Resp};
 use crate::wait::eventually;
 
 /// A redis-server of its own, with the module unless said otherwise, on a Unix socket and a port.
@@ -16,6 +16,7 @@ use crate::wait::eventually;
 pub struct Redis {
     // Before the directory, so that the server is gone when its files go.
     process: Option<Process>,
+    program: OsString,
     options: Vec<String>,
     port: u16,
     dir: TempDir,
@@ -32,17 +33,26 @@ impl Redis {
     /// With the module and options as on redis-server's command line, without the dashes:
     /// `["appendonly yes"]`.
     pub fn with(options: &[&str]) -> Self {
+        Self::by(program(), options)
+    }
+
+    /// The same, run by a program that takes the arguments of redis-server.
+    pub fn by(program: OsString, options: &[&str]) -> Self {
         let module = format!("loadmodule {}", module_library().display());
         let mut all = vec![module.as_str()];
         all.extend_from_slice(options);
-        Self::plain(&all)
+        Self::started(program, &all)
     }
 
     /// Without the module.
     pub fn plain(options: &[&str]) -> Self {
+        Self::started(program(), options)
+    }
+
+    fn started(program: OsString, options: &[&str]) -> Self {
         let dir = TempDir::with_prefix("rollcall-redis-").expect("a temporary directory");
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let mut redis = Self { process: None, options, port: port::free(), dir };
+        let mut redis = Self { process: None, program, options, port: port::free(), dir };
         redis.run();
         redis
     }
@@ -78,6 +88,11 @@ impl Redis {
     /// A new connection.
     pub fn cli(&self) -> Resp {
         Resp::connect(&self.socket()).expect("redis-server accepts connections")
+    }
+
+    /// One command on a connection of its own, for servers that may be away or end connections.
+    pub fn try_ask(&self, line: &str) -> Option<Reply> {
+        Resp::connect(&self.socket()).ok()?.try_call(&resp::words(line)).ok()
     }
 
     /// Listens to the events of a roster, on a connection of its own.
@@ -135,6 +150,13 @@ impl Redis {
 
     /// Starts it, after [`Self::kill`] or [`Self::stop`].
     pub fn run(&mut self) {
+        if let Err(log) = self.try_run() {
+            panic!("redis-server ended:\n{log}");
+        }
+    }
+
+    /// The same for a server that may refuse its files; then its log.
+    pub fn try_run(&mut self) -> Result<(), String> {
         let port = self.port.to_string();
         let socket = self.socket();
         let socket = socket.to_str().expect("temporary directories have plain names");
@@ -156,19 +178,20 @@ impl Redis {
             args.push(format!("--{name}"));
             args.extend(value.split(' ').map(str::to_owned));
         }
-        let mut process = Process::start("redis-server", program(), args, self.dir.path());
+        let mut process = Process::start("redis-server", &self.program, args, self.dir.path());
         eventually("redis-server answers", || {
-            if let Some(status) = process.has_ended() {
-                panic!("redis-server ended ({status}):\n{}", process.log());
+            if process.has_ended().is_some() {
+                return Some(Err(process.log()));
             }
             let mut cli = Resp::connect(&self.socket()).ok()?;
-            (cli.try_call(&["PING"]).ok()?.to_string() == "PONG").then_some(())
-        });
+            (cli.try_call(&["PING"]).ok()?.to_string() == "PONG").then_some(Ok(()))
+        })?;
         self.process = Some(process);
+        Ok(())
     }
 }
 
 /// The server under test: `TEST_REDIS_SERVER`, or the one that is installed.
-fn program() -> OsString {
+pub(crate) fn program() -> OsString {
     std::env::var_os("TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".into())
 }

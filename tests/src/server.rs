@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,6 +14,9 @@ use crate::port;
 use crate::process::{Process, module_library, server_binary};
 use crate::wait::eventually;
 
+/// The name of the configuration file in the server's directory.
+const CONFIG: &str = "config.json";
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
@@ -20,7 +24,7 @@ pub struct Server {
     process: Process,
     port: u16,
     http: Http,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 // === impl Server ===
@@ -29,11 +33,7 @@ impl Server {
     /// Starts with this configuration, on a port of its own, and waits until it is ready.
     pub fn start(config: Value) -> Self {
         let mut server = Self::spawn(config);
-        eventually("the server is ready", || {
-            server.assert_running();
-            let answer = server.http.try_send("GET", "/ready", &[], "").ok()?;
-            (answer.status == 200).then_some(())
-        });
+        server.is_ready();
         server
     }
 
@@ -55,12 +55,26 @@ impl Server {
             "engine": {"embedded": {"module": module_library()}},
         });
         let dir = TempDir::with_prefix("rollcall-server-").expect("a temporary directory");
-        let file = dir.path().join("config.json");
-        fs::write(&file, over(own, config).to_string()).expect("the configuration is written");
-        let args = ["-c".as_ref(), file.as_os_str()];
-        let process = Process::start("rollcall", server_binary(), args, dir.path());
+        let config = over(own, config).to_string();
+        fs::write(dir.path().join(CONFIG), config).expect("the configuration is written");
+        let process = run(dir.path());
         let http = Http::new(format!("http://127.0.0.1:{port}"));
-        Self { process, port, http, _dir: dir }
+        Self { process, port, http, dir }
+    }
+
+    /// Starts it with the same configuration on the same port, after [`Self::kill`] or when it has
+    /// ended, and waits until it is ready.
+    pub fn run_again(&mut self) {
+        self.process = run(self.dir.path());
+        self.is_ready();
+    }
+
+    fn is_ready(&mut self) {
+        eventually("the server is ready", || {
+            self.assert_running();
+            let answer = self.http.try_send("GET", "/ready", &[], "").ok()?;
+            (answer.status == 200).then_some(())
+        });
     }
 
     /// Calls a method of the server API and hands back its result.
@@ -119,4 +133,8 @@ impl Server {
             panic!("the server ended ({status}):\n{}", self.log());
         }
     }
+}
+
+fn run(dir: &Path) -> Process {
+    Process::start("rollcall", server_binary(), ["-c".as_ref(), dir.join(CONFIG).as_os_str()], dir)
 }

@@ -4,6 +4,8 @@
 //! Clients `s…` have short deadlines and never change their user: whether they are still there
 //! only the server knows, what they were announced as the model knows too.
 
+mod keys;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -11,7 +13,6 @@ use serde_json::Value;
 use crate::mirror::Members;
 use crate::random::Random;
 use crate::resp::{Reply, Resp};
-use crate::wait::eventually;
 
 /// The rosters, in one slot.
 pub const KEYS: [&str; 3] = ["{t}room", "{t}hall", "{t}lobby"];
@@ -21,10 +22,6 @@ const INFOS: [&str; 4] = ["{\"a\":1}", "[1,\"x\"]", "no json", "7"];
 const READ: &str = "return {redis.call('PRESENCE.GET',KEYS[1],'JSON','WITHSEQ'),\
     redis.call('PRESENCE.STATS',KEYS[1])}";
 const CALL: &str = "return redis.call(unpack(ARGV))";
-/// Overwrites a key and removes what it was overwritten with; whether there was one.
-const OVERWRITE: &str = "local e=redis.call('EXISTS',KEYS[1]) redis.call('SET',KEYS[1],1) \
-    redis.call('DEL',KEYS[1]) return e";
-
 #[derive(Debug, Clone)]
 struct Entry {
     user: String,
@@ -36,11 +33,14 @@ struct Entry {
 
 type Roster = BTreeMap<String, Entry>;
 
+/// A database and a key in it.
+pub type Place = (usize, String);
+
 /// A read of a roster.
 #[derive(Debug)]
 pub struct Read {
     /// Of which.
-    pub key: String,
+    pub place: Place,
     /// Its sequence.
     pub seq: u64,
     /// Those of its members that are announced.
@@ -53,16 +53,19 @@ pub struct Step {
     /// Reads among its commands, in order.
     pub reads: Vec<Read>,
     /// Rosters that changed otherwise than by joins and leaves.
-    pub reset: BTreeSet<String>,
-    /// Everything was flushed.
-    pub flushed: bool,
+    pub reset: BTreeSet<Place>,
+    /// Databases that were flushed or swapped: nobody is told.
+    pub lost: BTreeSet<usize>,
 }
 
 /// The commands and the model.
 #[derive(Debug)]
 pub struct Traffic {
     random: Random,
-    rosters: BTreeMap<String, Roster>,
+    rosters: BTreeMap<Place, Roster>,
+    /// How many databases there are, and which one is selected.
+    databases: usize,
+    db: usize,
     alive: BTreeSet<&'static str>,
     dump: Option<(Vec<u8>, Roster)>,
 }
@@ -72,20 +75,48 @@ pub struct Traffic {
 impl Traffic {
     /// Nobody is anywhere.
     pub fn new(seed: u64) -> Self {
-        let rosters = KEYS.map(|key| (key.to_owned(), Roster::new())).into();
-        Self { random: Random::new(seed), rosters, alive: BTreeSet::new(), dump: None }
+        Self::across(1, seed)
+    }
+
+    /// The same in several databases.
+    pub fn across(databases: usize, seed: u64) -> Self {
+        let places = (0..databases).flat_map(|db| KEYS.map(|key| (db, key.to_owned())));
+        let rosters = places.map(|place| (place, Roster::new())).collect();
+        let (random, alive) = (Random::new(seed), BTreeSet::new());
+        Self { random, rosters, databases, db: 0, alive, dump: None }
+    }
+
+    /// Every roster there may be.
+    pub fn places(&self) -> Vec<Place> {
+        self.rosters.keys().cloned().collect()
     }
 
     /// One step: some commands on entries at once, or one on keys.
     pub fn step(&mut self, cli: &mut Resp) -> Step {
+        if self.databases > 1 {
+            let db = self.random.below(self.databases);
+            self.select(cli, db);
+        }
         if self.random.percent(85) { self.entries(cli) } else { self.keys(cli) }
+    }
+
+    fn select(&mut self, cli: &mut Resp, db: usize) {
+        if db != self.db {
+            assert_eq!(cli.ask(&format!("SELECT {db}")).to_string(), "OK");
+            self.db = db;
+        }
+    }
+
+    fn here(&self, key: &str) -> Place {
+        (self.db, key.to_owned())
     }
 
     /// Reads a roster and checks everything about it that is known. `settled` when no entry of an
     /// ended lease is left.
-    pub fn read(&self, cli: &mut Resp, key: &str, settled: bool) -> Read {
-        let reply = cli.call(&["EVAL", READ, "1", key]);
-        self.check(key, reply, settled)
+    pub fn read(&mut self, cli: &mut Resp, place: &Place, settled: bool) -> Read {
+        self.select(cli, place.0);
+        let reply = cli.call(&["EVAL", READ, "1", &place.1]);
+        self.check(&place.1, reply, settled)
     }
 
     // --- entries ---
@@ -172,7 +203,8 @@ impl Traffic {
             ("EVAL", _) => return Some(self.check(&command[3], reply, false)),
             ("PRESENCE.ADD", key) => self.added(key, command, &reply),
             ("PRESENCE.REM", key) => {
-                let roster = self.rosters.get_mut(key).expect("a known roster");
+                let place = self.here(key);
+                let roster = self.rosters.get_mut(&place).expect("a known roster");
                 let (mut sure, mut all) = (0, 0);
                 for client in &command[2..] {
                     let Some(entry) = roster.remove(client) else { continue };
@@ -193,7 +225,8 @@ impl Traffic {
     }
 
     fn added(&mut self, key: &str, command: &[String], reply: &Reply) {
-        let roster = self.rosters.get_mut(key).expect("a known roster");
+        let place = self.here(key);
+        let roster = self.rosters.get_mut(&place).expect("a known roster");
         let (client, user) = (&command[2], &command[3]);
         let old = roster.get(client).filter(|entry| !entry.due);
         let same = old.is_some_and(|entry| entry.user == *user);
@@ -221,7 +254,8 @@ impl Traffic {
         if !members.is_empty() {
             assert_eq!(stats[2], read[0], "{key}: sequences of STATS and GET");
         }
-        let roster = &self.rosters[key];
+        let place = self.here(key);
+        let roster = &self.rosters[&place];
         for (client, entry) in roster {
             let user = members.get(client).map(|info| &info["user"]);
             let gone = user.is_none() && (brief(client) || entry.due);
@@ -232,83 +266,7 @@ impl Traffic {
         assert_eq!(unknown, None, "{key}: {json}");
         let announced =
             members.into_iter().filter(|(client, _)| roster[client].announced).collect();
-        Read { key: key.to_owned(), seq, announced }
-    }
-
-    // --- keys ---
-
-    fn keys(&mut self, cli: &mut Resp) -> Step {
-        let (key, other) = (self.random.pick(&KEYS), self.random.pick(&KEYS));
-        let mut step = Step::default();
-        match self.random.below(9) {
-            0 => self.gone(key, &cli.call(&["DEL", key]), &mut step),
-            1 => self.gone(key, &cli.call(&["UNLINK", key]), &mut step),
-            2 => self.gone(key, &cli.call(&["EVAL", OVERWRITE, "1", key]), &mut step),
-            // A roster that empties before it expires as a key says nothing.
-            3 if self.stays(key) => {
-                let reply = cli.call(&["PEXPIRE", key, "1"]);
-                let what = "the key expires";
-                eventually(what, || (cli.call(&["EXISTS", key]).number() == 0).then_some(()));
-                self.gone(key, &reply, &mut step);
-            }
-            4 if key != other => {
-                let renamed = cli.call(&["RENAME", key, other]).to_string() == "OK";
-                self.copied(renamed, key, other, &mut step);
-                if renamed {
-                    self.gone(key, &Reply::Number(1), &mut step);
-                }
-            }
-            5 if key != other => {
-                let copied = cli.call(&["COPY", key, other, "REPLACE"]).number() == 1;
-                self.copied(copied, key, other, &mut step);
-            }
-            6 => {
-                if let Reply::Bulk(dump) = cli.call(&["DUMP", key]) {
-                    self.dump = Some((dump, self.rosters[key].clone()));
-                }
-            }
-            7 => self.restore(cli, key, &mut step),
-            8 if self.random.percent(50) => {
-                assert_eq!(cli.ask("FLUSHALL").to_string(), "OK");
-                self.rosters.values_mut().for_each(BTreeMap::clear);
-                step.flushed = true;
-            }
-            _ => {}
-        }
-        step
-    }
-
-    fn stays(&self, key: &str) -> bool {
-        self.rosters[key].iter().any(|(client, entry)| !brief(client) && !entry.due)
-    }
-
-    fn gone(&mut self, key: &str, reply: &Reply, step: &mut Step) {
-        self.rosters.insert(key.to_owned(), Roster::new());
-        if reply.number() == 1 {
-            step.reset.insert(key.to_owned());
-        }
-    }
-
-    fn copied(&mut self, done: bool, key: &str, other: &str, step: &mut Step) {
-        if done {
-            self.rosters.insert(other.to_owned(), self.rosters[key].clone());
-            step.reset.insert(other.to_owned());
-        }
-    }
-
-    fn restore(&mut self, cli: &mut Resp, key: &str, step: &mut Step) {
-        let Some((dump, roster)) = self.dump.clone() else { return };
-        let command: [&[u8]; 5] = [b"RESTORE", key.as_bytes(), b"0", &dump, b"REPLACE"];
-        assert_eq!(cli.call(&command).to_string(), "OK");
-        // Leases that are not alive are created.
-        let named: BTreeSet<_> = roster
-            .values()
-            .filter(|entry| !entry.due)
-            .filter_map(|entry| entry.node.clone())
-            .collect();
-        self.alive.extend(NODES.iter().filter(|&&node| named.contains(node)));
-        self.rosters.insert(key.to_owned(), roster);
-        step.reset.insert(key.to_owned());
+        Read { place, seq, announced }
     }
 }
 

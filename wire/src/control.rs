@@ -14,6 +14,40 @@ pub enum Control {
         /// Which.
         uid: String,
     },
+    /// A server asks; every server that hears it answers on the channel of the one that asks.
+    Ask {
+        /// Who asks.
+        uid: String,
+        /// Returned in answers; unique among the questions of who asks.
+        id: u64,
+        /// What is asked.
+        what: Question,
+    },
+    /// A server answers.
+    Answer {
+        /// Who answers.
+        uid: String,
+        /// The question's.
+        id: u64,
+        /// What is answered.
+        what: Answer,
+    },
+}
+
+/// What servers can be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Question {
+    /// What the server has right now.
+    Node,
+}
+
+/// What servers answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// What the server has right now.
+    Node(Node),
 }
 
 /// A server as `info` shows it.
@@ -73,7 +107,17 @@ mod tests {
             String::from_utf8(json.clone()).unwrap(),
             @r#"{"t":"node","uid":"u","name":"host_8000","version":"1","num_clients":2,"num_users":1,"num_channels":1,"num_subs":2,"uptime":41}"#
         );
-        assert_eq!(Control::parse(&json), Some(Control::Node(node)));
+        assert_eq!(Control::parse(&json), Some(Control::Node(node.clone())));
+        let ask = Control::Ask { uid: "u".to_owned(), id: 7, what: Question::Node };
+        insta::assert_snapshot!(
+            String::from_utf8(ask.to_json()).unwrap(),
+            @r#"{"t":"ask","uid":"u","id":7,"what":"node"}"#
+        );
+        let answer = Control::Answer { uid: "v".to_owned(), id: 7, what: Answer::Node(node) };
+        for message in [ask, answer] {
+            assert_eq!(Control::parse(&message.to_json()), Some(message));
+        }
+        assert_eq!(Control::parse(br#"{"t":"ask","uid":"u","id":7,"what":"later"}"#), None);
         let bye = Control::Bye { uid: "u".to_owned() };
         assert_eq!(Control::parse(&bye.to_json()), Some(bye));
         assert_eq!(Control::parse(br#"{"t":"later","x":1}"#), None);

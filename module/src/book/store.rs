@@ -5,20 +5,11 @@ use rollcall_wire::stored::{LeaseName, StoredStatus};
 use super::{Book, Means, Stay};
 use crate::lease::{LeaseId, Leases};
 use crate::roster::Ledger;
+use crate::stored::{Source, Stored, Unbooked};
 
 // === impl Book ===
 
 impl Book {
-    /// Hands over every record's form. Ended leases have let go in it.
-    pub(crate) fn for_each_stored(&self, leases: &Leases, mut each: impl FnMut(&[u8])) {
-        let mut bytes = Vec::new();
-        self.for_each_slot(|slot| {
-            bytes.clear();
-            self.stored(slot, leases).push(&mut bytes);
-            each(&bytes);
-        });
-    }
-
     /// Makes a record what a stored form says. The record is not there yet, or is replaced.
     pub(crate) fn put_stored(
         &mut self,
@@ -44,17 +35,6 @@ impl Book {
         }
     }
 
-    /// A second book with the same records.
-    pub(crate) fn copied(&self, means: &mut Means<'_, impl Ledger>) -> Self {
-        let mut copy = Self::new();
-        self.for_each_slot(|slot| {
-            let stored = self.stored(slot, means.leases);
-            let holders: Vec<LeaseId> = self.live_holders(slot, means.leases).collect();
-            copy.put_stored(&stored, &holders, means);
-        });
-        copy
-    }
-
     fn stored<'a>(&'a self, slot: u32, leases: &'a Leases) -> StoredStatus<'a> {
         let record = &self.records.slots[slot];
         let alive = self.live_holders(slot, leases).filter_map(|lease| leases.alive(lease));
@@ -78,5 +58,68 @@ impl Book {
         for slot in (0..slots).filter(|slot| self.stay_of(*slot).is_some()) {
             each(slot);
         }
+    }
+}
+
+// === impl Stored ===
+
+impl Stored for Book {
+    fn head(&self) -> Option<u64> {
+        None
+    }
+
+    fn records(&self) -> u32 {
+        self.len()
+    }
+
+    /// Ended leases have let go in the records.
+    fn for_each_stored(&self, leases: &Leases, mut each: impl FnMut(&[u8])) {
+        let mut bytes = Vec::new();
+        self.for_each_slot(|slot| {
+            bytes.clear();
+            self.stored(slot, leases).push(&mut bytes);
+            each(&bytes);
+        });
+    }
+
+    fn load(source: &impl Source) -> Option<Self> {
+        let mut book = Self::new();
+        // The count comes from anywhere: it ends a loop, it sizes nothing.
+        for _ in 0..source.number()? {
+            source.bytes(|bytes| {
+                let stored = StoredStatus::parse(bytes)?;
+                source.with_leases(|leases| {
+                    let names = stored.holders.iter();
+                    let holders: Vec<LeaseId> =
+                        names.map(|lease| leases.ensure(lease.node, lease.px)).collect();
+                    let mut means = Means { leases, ledger: &mut Unbooked };
+                    book.put_stored(&stored, &holders, &mut means);
+                });
+                Some(())
+            })?;
+        }
+        (!book.is_empty()).then_some(book)
+    }
+
+    fn copied(&self, leases: &Leases) -> Self {
+        let mut copy = Self::new();
+        self.for_each_slot(|slot| {
+            let stored = self.stored(slot, leases);
+            let holders: Vec<LeaseId> = self.live_holders(slot, leases).collect();
+            copy.put_stored(&stored, &holders, &mut Means { leases, ledger: &mut Unbooked });
+        });
+        copy
+    }
+
+    fn heap(&self) -> usize {
+        Book::heap(self)
+    }
+
+    fn parts_to_free(&self) -> usize {
+        Book::parts_to_free(self)
+    }
+
+    fn free_effort(&self) -> usize {
+        Book::parts_to_free(self) / 8 + 1
     }
 }

@@ -8,6 +8,7 @@ use rollcall_wire::stored::StoredStatus;
 use super::{Book, Means, Status};
 use crate::lease::{LeaseId, Leases};
 use crate::roster::Ledger;
+use crate::stored::Stored;
 
 /// Counts what leases hold.
 #[derive(Default)]

@@ -5,6 +5,7 @@
 
 use rollcall_wire::{Info, caps};
 
+use super::presence_get::read_seq;
 use crate::args::{Args, once, unknown};
 use crate::error::CommandError;
 use crate::keyed::OpenKey;
@@ -147,7 +148,7 @@ impl<'a> Add<'a> {
         }
         if self.with_seq {
             ctx.reply_array(2);
-            ctx.reply_number(seq);
+            ctx.reply_number(read_seq(ctx, self.key, seq));
         }
         ctx.reply_number(u64::from(added.joined));
         Ok(())

@@ -30,6 +30,8 @@ enum What<'a> {
     Seq,
 }
 
+const SUBJECTS: &[Arg] = &[Arg::text(c"record"), Arg::text(c"client").multiple()];
+
 impl Command for Apply<'_> {
     const SPEC: Spec = Spec {
         name: c"PRESENCE.APPLY",
@@ -45,7 +47,7 @@ impl Command for Apply<'_> {
             Arg::integer(c"version"),
             Arg::text(c"change"),
             Arg::integer(c"seq"),
-            Arg::text(c"subject").optional().multiple(),
+            Arg::one_of(c"subject", SUBJECTS).optional(),
         ],
     };
 
@@ -78,7 +80,9 @@ impl<'a> Apply<'a> {
         let key = args.key()?;
         version(&mut args)?;
         let word = args.required()?;
+        // More than 63 bits could not be told on.
         let seq = decimal(args.required()?.bytes())
+            .filter(|seq| i64::try_from(*seq).is_ok())
             .ok_or_else(|| CommandError::bad("seq must be an integer"))?;
         let what = if word.is_word(words::PUT) {
             let record = StoredEntry::parse(args.required()?.bytes())

@@ -66,7 +66,7 @@ impl<'a> Get<'a> {
         let roster = key.value::<Roster>()?.map(|value| &value.it);
         if self.with_seq {
             ctx.reply_array(2);
-            ctx.reply_number(seq_of(roster));
+            ctx.reply_number(seq_of(ctx, self.key, roster));
         }
         if self.json {
             let (members, bytes) =
@@ -87,6 +87,12 @@ impl<'a> Get<'a> {
 }
 
 /// The sequence a read is taken at: a missing roster's is the highest this server has seen.
-pub(super) fn seq_of(roster: Option<&Roster>) -> u64 {
-    roster.map_or_else(|| cell::with(|state| state.seq), |roster| roster.seq)
+pub(super) fn seq_of(ctx: &Ctx, key: &Str, roster: Option<&Roster>) -> u64 {
+    roster.map_or_else(|| cell::with(|state| state.seq), |roster| read_seq(ctx, key, roster.seq))
+}
+
+/// The same for a roster at `seq`: one without events is not older than those that its name had
+/// in an earlier life.
+pub(super) fn read_seq(ctx: &Ctx, key: &Str, seq: u64) -> u64 {
+    if seq > 0 { seq } else { cell::with(|state| state.pasts.of(ctx.db(), key.bytes())) }
 }

@@ -133,7 +133,9 @@ impl<'a> Drop<'a> {
 
     fn run(&self, ctx: &Ctx) {
         let ended = cell::with(|state| state.end_lease(self.node, clock::wall_s()));
-        hooks::tell_leases(ctx);
+        // Also in a transaction that has just paused clients: what follows in it and names the
+        // node's next lease must not be heard before this one's end.
+        hooks::tell_leases_now(ctx);
         ctx.reply_number(u64::from(ended));
     }
 }

@@ -30,15 +30,18 @@ impl Command for Stats<'_> {
         args: &[Arg::key().multiple()],
     };
 
-    fn execute(mut args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
-        let keys = args.names("keys")?.keys()?;
-        Stats { keys }.run(ctx)
+    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
+        Stats::parse(args)?.run(ctx)
     }
 }
 
 // === impl Stats ===
 
-impl Stats<'_> {
+impl<'a> Stats<'a> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+        Ok(Self { keys: args.names("keys")?.keys()? })
+    }
+
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
         if let [key] = self.keys {
             let counts = counts(ctx, key)?;
@@ -57,11 +60,12 @@ impl Stats<'_> {
     }
 }
 
-fn counts(ctx: &Ctx, key: &Str) -> Result<[u64; 3], CommandError> {
-    let mut key = Key::open_read(ctx, key);
+fn counts(ctx: &Ctx, name: &Str) -> Result<[u64; 3], CommandError> {
+    let mut key = Key::open_read(ctx, name);
     let roster = key.value::<Roster>()?.map(|value| &value.it);
+    let seq = seq_of(ctx, name, roster);
     let (clients, users) = roster.map_or((0, 0), |roster| (roster.clients(), roster.users()));
-    Ok([clients.into(), users.into(), seq_of(roster)])
+    Ok([clients.into(), users.into(), seq])
 }
 
 fn reply(ctx: &Ctx, counts: [u64; 3]) {

@@ -36,6 +36,8 @@ enum What<'a> {
     Put(StoredStatus<'a>),
 }
 
+const SUBJECTS: &[Arg] = &[Arg::text(c"record"), Arg::text(c"user").multiple()];
+
 impl Command for Apply<'_> {
     const SPEC: Spec = Spec {
         name: c"USERSTATUS.APPLY",
@@ -50,7 +52,11 @@ impl Command for Apply<'_> {
             Arg::key(),
             Arg::integer(c"version"),
             Arg::text(c"change"),
-            Arg::text(c"argument").multiple(),
+            Arg::text(c"node").optional(),
+            Arg::integer(c"px").optional(),
+            Arg::integer(c"at").optional(),
+            Arg::integer(c"ex").optional(),
+            Arg::one_of(c"subject", SUBJECTS),
         ],
     };
 
@@ -115,16 +121,16 @@ impl<'a> What<'a> {
     fn parse(args: &mut Args<'a>) -> Result<Self, CommandError> {
         let word = args.required()?;
         if word.is_word(words::TOUCH) {
-            return Ok(Self::Touch { at: second(args)?, ex: second(args)? });
+            return Ok(Self::Touch { at: second(args, "at")?, ex: second(args, "ex")? });
         }
         if word.is_word(words::ONLINE) {
             let node = args.id("node", caps::NODE)?;
             let px = args.number("px", "", caps::LEASE_MS)?;
-            return Ok(Self::Online { node, px, ex: second(args)? });
+            return Ok(Self::Online { node, px, ex: second(args, "ex")? });
         }
         if word.is_word(words::OFFLINE) {
             let node = args.id("node", caps::NODE)?;
-            return Ok(Self::Offline { node, at: second(args)?, ex: second(args)? });
+            return Ok(Self::Offline { node, at: second(args, "at")?, ex: second(args, "ex")? });
         }
         if word.is_word(words::PUT) {
             return StoredStatus::parse(args.required()?.bytes())
@@ -152,7 +158,7 @@ impl<'a> What<'a> {
     }
 }
 
-fn second(args: &mut Args<'_>) -> Result<u32, CommandError> {
-    let seconds = args.number("the number", "", u64::from(u32::MAX))?;
+fn second(args: &mut Args<'_>, name: &str) -> Result<u32, CommandError> {
+    let seconds = args.number(name, "", u64::from(u32::MAX))?;
     Ok(u32::try_from(seconds).unwrap_or(u32::MAX))
 }

@@ -2,26 +2,20 @@
 //!
 //! A node lets go of users. Reply: how many it let go. Replicated with the second.
 
-use rollcall_wire::{caps, replicated as words};
+use rollcall_wire::replicated as words;
 
-use crate::args::{Args, Names, lease_and_ex};
+use super::userstatus_online::{HELD, Held};
+use crate::args::Args;
 use crate::book::Book;
 use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::context::Ctx;
-use crate::native::string::Str;
-use crate::spec::{Access, Arg, Command, Keys, Spec};
+use crate::spec::{Access, Command, Keys, Spec};
 
 /// The arguments.
 #[derive(Debug)]
-pub(crate) struct Offline<'a> {
-    key: &'a Str,
-    node: &'a str,
-    ex: u32,
-    names: Names<'a>,
-    users: Vec<&'a str>,
-}
+pub(crate) struct Offline<'a>(Held<'a>);
 
 impl Command for Offline<'_> {
     const SPEC: Spec = Spec {
@@ -33,12 +27,7 @@ impl Command for Offline<'_> {
         keys: Keys::First(Access::Update),
         summary: c"Lets a node let go of users.",
         complexity: c"O(N) where N is the number of users named.",
-        args: &[
-            Arg::key(),
-            Arg::text(c"node").after(c"LEASE"),
-            Arg::integer(c"seconds").after(c"EX"),
-            Arg::text(c"user").multiple(),
-        ],
+        args: HELD,
     };
 
     fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
@@ -49,33 +38,31 @@ impl Command for Offline<'_> {
 // === impl Offline ===
 
 impl<'a> Offline<'a> {
-    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
-        let key = args.key()?;
-        let (node, ex) = lease_and_ex(&mut args)?;
-        let names = args.names("users")?;
-        Ok(Self { key, node, ex, names, users: names.ids("user", caps::USER)? })
+    pub(super) fn parse(args: Args<'a>) -> Result<Self, CommandError> {
+        Held::parse(args).map(Self)
     }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
-        let mut key = OpenKey::<Book>::open(ctx, self.key)?;
+        let asked = &self.0;
+        let mut key = OpenKey::<Book>::open(ctx, asked.key)?;
         let at = key.now_s();
         // A lease that is not alive holds nobody.
-        let Some(lease) = cell::with(|state| state.leases.of_node(self.node)) else {
+        let Some(lease) = cell::with(|state| state.leases.of_node(asked.node)) else {
             ctx.reply_number(0);
             return Ok(());
         };
         let left = key.change(|book, acting| {
             let mut left = 0;
-            for user in &self.users {
-                let time = (at, self.ex);
+            for user in &asked.users {
+                let time = (at, asked.ex);
                 left += u64::from(book.offline(user, lease, time, &mut acting.means()));
             }
             left
         });
         // Also when nobody was let go: holders whose leases have ended were settled on the way.
         if left.is_some() {
-            let what = [words::OFFLINE, self.node, &at.to_string(), &self.ex.to_string()];
-            ctx.replicate_status(self.key, &what, self.names.all().iter());
+            let what = [words::OFFLINE, asked.node, &at.to_string(), &asked.ex.to_string()];
+            ctx.replicate_status(asked.key, &what, asked.names.all().iter());
         }
         ctx.reply_number(left.unwrap_or_default());
         Ok(())

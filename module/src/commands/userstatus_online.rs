@@ -14,15 +14,27 @@ use crate::native::context::Ctx;
 use crate::native::string::Str;
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
+/// `key LEASE node EX s user [user ...]`, which `OFFLINE` takes too.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    pub(super) key: &'a Str,
+    pub(super) node: &'a str,
+    pub(super) ex: u32,
+    pub(super) names: Names<'a>,
+    pub(super) users: Vec<&'a str>,
+}
+
+/// How the server documents them.
+pub(super) const HELD: &[Arg] = &[
+    Arg::key(),
+    Arg::text(c"node").after(c"LEASE"),
+    Arg::integer(c"seconds").after(c"EX"),
+    Arg::text(c"user").multiple(),
+];
+
 /// The arguments.
 #[derive(Debug)]
-pub(crate) struct Online<'a> {
-    key: &'a Str,
-    node: &'a str,
-    ex: u32,
-    names: Names<'a>,
-    users: Vec<&'a str>,
-}
+pub(crate) struct Online<'a>(Held<'a>);
 
 impl Command for Online<'_> {
     const SPEC: Spec = Spec {
@@ -34,12 +46,7 @@ impl Command for Online<'_> {
         keys: Keys::First(Access::Update),
         summary: c"Lets a node hold users online.",
         complexity: c"O(N) where N is the number of users named.",
-        args: &[
-            Arg::key(),
-            Arg::text(c"node").after(c"LEASE"),
-            Arg::integer(c"seconds").after(c"EX"),
-            Arg::text(c"user").multiple(),
-        ],
+        args: HELD,
     };
 
     fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
@@ -47,32 +54,41 @@ impl Command for Online<'_> {
     }
 }
 
-// === impl Online ===
+// === impl Held ===
 
-impl<'a> Online<'a> {
+impl<'a> Held<'a> {
     pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
         let (node, ex) = lease_and_ex(&mut args)?;
         let names = args.names("users")?;
         Ok(Self { key, node, ex, names, users: names.ids("user", caps::USER)? })
     }
+}
+
+// === impl Online ===
+
+impl<'a> Online<'a> {
+    pub(super) fn parse(args: Args<'a>) -> Result<Self, CommandError> {
+        Held::parse(args).map(Self)
+    }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
-        let mut key = OpenKey::<Book>::open(ctx, self.key)?;
+        let asked = &self.0;
+        let mut key = OpenKey::<Book>::open(ctx, asked.key)?;
         let (lease, px) = cell::with(|state| {
-            let lease = state.leases.of_node(self.node)?;
+            let lease = state.leases.of_node(asked.node)?;
             Some((lease, state.leases.alive(lease)?.px()))
         })
-        .ok_or_else(|| CommandError::NoLease(self.node.into()))?;
+        .ok_or_else(|| CommandError::NoLease(asked.node.into()))?;
         let new = key.change_or_create(|book, acting| {
             let mut new = 0;
-            for user in &self.users {
-                new += u64::from(book.online(user, lease, self.ex, &mut acting.means()));
+            for user in &asked.users {
+                new += u64::from(book.online(user, lease, asked.ex, &mut acting.means()));
             }
             new
         });
-        let what = [words::ONLINE, self.node, &px.to_string(), &self.ex.to_string()];
-        ctx.replicate_status(self.key, &what, self.names.all().iter());
+        let what = [words::ONLINE, asked.node, &px.to_string(), &asked.ex.to_string()];
+        ctx.replicate_status(asked.key, &what, asked.names.all().iter());
         ctx.reply_number(new.unwrap_or_default());
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What the server tells us unasked: timer, cron, flushes, loads, changed roles, changed keys.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use redis_module::raw;
@@ -22,18 +23,23 @@ use rollcall_wire::Event;
 const PERIOD: i64 = 50;
 /// The same when work is left.
 const PERIOD_BUSY: i64 = 1;
-/// The cron event steps in when the timer is later than this, in milliseconds.
-const TIMER_LATE: u64 = 250;
+/// The cron event steps in when the timer is later than this, in milliseconds. Less than what
+/// leases take for a stall, which the wait for the next cron event is part of.
+const TIMER_LATE: u64 = 100;
+
+/// The timer that is pending.
+static TIMER: AtomicU64 = AtomicU64::new(0);
 
 /// Subscribes to everything, and starts the timer.
 pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
-    let events: [(u64, raw::RedisModuleEventCallback); 6] = [
+    let events: [(u64, raw::RedisModuleEventCallback); 7] = [
         (raw::REDISMODULE_EVENT_FORK_CHILD, Some(on_fork)),
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         (raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
         (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(on_role)),
         (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
         (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron)),
+        (raw::REDISMODULE_EVENT_SHUTDOWN, Some(on_shutdown)),
     ];
     let keys = raw::REDISMODULE_NOTIFY_GENERIC | raw::REDISMODULE_NOTIFY_LOADED;
     // SAFETY: called during load with the server's context; the callbacks are static.
@@ -47,8 +53,8 @@ pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
         if api!(RedisModule_SubscribeToKeyspaceEvents(ctx, keys, Some(on_key))) != 0 {
             return false;
         }
-        api!(RedisModule_CreateTimer(ctx, PERIOD, Some(on_timer), std::ptr::null_mut()));
     }
+    start_timer(ctx, PERIOD);
     true
 }
 
@@ -56,9 +62,15 @@ pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
 
 unsafe extern "C" fn on_timer(ctx: *mut raw::RedisModuleCtx, _: *mut c_void) {
     let busy = guarded(true, || visit(&Ctx::new(ctx)));
-    let period = if busy { PERIOD_BUSY } else { PERIOD };
-    // SAFETY: the context is live; one timer follows the other, none is ever stopped.
-    unsafe { api!(RedisModule_CreateTimer(ctx, period, Some(on_timer), std::ptr::null_mut())) };
+    start_timer(ctx, if busy { PERIOD_BUSY } else { PERIOD });
+}
+
+/// One timer follows the other.
+fn start_timer(ctx: *mut raw::RedisModuleCtx, period: i64) {
+    // SAFETY: the context is live; the callback is static and has no data.
+    let timer =
+        unsafe { api!(RedisModule_CreateTimer(ctx, period, Some(on_timer), std::ptr::null_mut())) };
+    TIMER.store(timer, Ordering::Relaxed);
 }
 
 unsafe extern "C" fn on_cron(
@@ -71,6 +83,15 @@ unsafe extern "C" fn on_cron(
         let late = clock::monotonic_ms().saturating_sub(cell::with(|state| state.visited_ms));
         if late > TIMER_LATE {
             visit(&Ctx::new(ctx));
+            // Timers go by the wall clock: after it was stepped back, ours would be late by as
+            // much. A new one is in time, and wakes those of the server too.
+            // SAFETY: the context is live; a timer is never stopped by its own callback, and one
+            // that is not pending any more is refused.
+            unsafe {
+                let timer = TIMER.load(Ordering::Relaxed);
+                api!(RedisModule_StopTimer(ctx, timer, std::ptr::null_mut()));
+            }
+            start_timer(ctx, PERIOD);
         }
     });
 }
@@ -110,9 +131,13 @@ fn visit(ctx: &Ctx) -> bool {
 
 /// Tells replicas of leases, when that is allowed; else the timer does later.
 pub(crate) fn tell_leases(ctx: &Ctx) {
-    if avoid_replica_traffic() {
-        return;
+    if !avoid_replica_traffic() {
+        tell_leases_now(ctx);
     }
+}
+
+/// The same for a command that writes: where it may run, what it does may be told.
+pub(crate) fn tell_leases_now(ctx: &Ctx) {
     for news in cell::with(|state| std::mem::take(&mut state.untold)) {
         match news {
             LeaseNews::Set { node, px } => ctx.replicate_lease_set(&node, px),
@@ -155,6 +180,8 @@ fn reset(ctx: &Ctx, db: u32, name: &Str) {
         && key.change(|roster, _| roster.seq = seq).is_some()
     {
         ctx.replicate_seq(name, seq);
+    } else {
+        cell::with(|state| state.pasts.note(db, name.bytes(), seq));
     }
     let mut message = Vec::new();
     Event::Reset { seq, db }.push_json(&mut message);
@@ -289,4 +316,13 @@ unsafe extern "C" fn on_swap(
             cell::with(|state| state.swap(a, b));
         }
     });
+}
+
+unsafe extern "C" fn on_shutdown(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    _: u64,
+    _: *mut c_void,
+) {
+    guarded((), super::reclaim::finish);
 }

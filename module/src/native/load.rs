@@ -5,10 +5,10 @@ use std::ffi::{CStr, c_int};
 use redis_module::raw;
 
 use super::context::log_warning;
-use super::{
-    book_type, clock, command, config, guarded, hooks, info, reclaim, roster_type, server,
-};
+use super::{clock, command, config, guarded, hooks, info, reclaim, server, value_type};
+use crate::book::Book;
 use crate::commands;
+use crate::roster::Roster;
 
 const NAME: &CStr = c"rollcall";
 const VERSION: c_int = 10_000;
@@ -48,8 +48,10 @@ fn load(ctx: *mut raw::RedisModuleCtx) -> bool {
     server::ask(ctx);
     set_options(ctx);
     let steps: [(&CStr, &dyn Fn() -> bool); 6] = [
-        (c"rollcall: the roster type could not be registered", &|| roster_type::register_type(ctx)),
-        (c"rollcall: the book type could not be registered", &|| book_type::register_type(ctx)),
+        (c"rollcall: the roster type could not be registered", &|| {
+            value_type::register::<Roster>(ctx)
+        }),
+        (c"rollcall: the book type could not be registered", &|| value_type::register::<Book>(ctx)),
         (c"rollcall: a command could not be registered", &|| {
             command::register(ctx, &commands::all())
         }),

@@ -12,7 +12,6 @@ macro_rules! api {
 }
 
 pub(crate) mod alloc;
-pub(crate) mod book_type;
 pub(crate) mod cell;
 pub(crate) mod clock;
 pub(crate) mod command;
@@ -24,14 +23,15 @@ pub(crate) mod hooks;
 pub(crate) mod info;
 pub(crate) mod key;
 pub(crate) mod load;
+#[cfg(test)]
+pub(crate) mod meter;
 pub(crate) mod prefetch;
 pub(crate) mod reclaim;
 pub(crate) mod replicate;
-pub(crate) mod roster_type;
 pub(crate) mod server;
 pub(crate) mod string;
 pub(crate) mod thin;
-pub(crate) mod types;
+pub(crate) mod value_type;
 
 /// What the API's functions return when they worked.
 const OK: std::ffi::c_int = 0;

@@ -26,7 +26,7 @@ impl Str {
 
     #[cfg(test)]
     pub(crate) fn bytes(&self) -> &[u8] {
-        // SAFETY: in tests every `Str` is made below, of a leaked `Vec`.
+        // SAFETY: in tests every `Str` is made below, of a `Vec` that outlives it.
         unsafe { &*self.inner.cast::<Vec<u8>>() }
     }
 
@@ -64,7 +64,15 @@ impl std::fmt::Debug for Str {
 #[cfg(test)]
 impl From<&[u8]> for Str {
     fn from(bytes: &[u8]) -> Self {
-        Self { inner: Box::into_raw(Box::new(bytes.to_vec())).cast() }
+        Self::lent(Box::leak(Box::new(bytes.to_vec())))
+    }
+}
+
+#[cfg(test)]
+impl Str {
+    /// Of bytes that outlive it.
+    pub(crate) fn lent(bytes: &Vec<u8>) -> Self {
+        Self { inner: std::ptr::from_ref(bytes).cast_mut().cast() }
     }
 }
 

@@ -5,6 +5,7 @@ use rollcall_wire::stored::{LeaseName, StoredEntry, StoredHolder};
 
 use super::{ClientId, Holder, Ledger, Parts, Roster, TICK_MS};
 use crate::lease::{LeaseId, Leases};
+use crate::stored::{Source, Stored, Unbooked};
 
 /// The holder as stored: an ended lease is no more than due.
 pub(crate) fn stored_holder(holder: Holder, leases: &Leases) -> StoredHolder<'_> {
@@ -29,17 +30,6 @@ pub(crate) fn live_holder(holder: StoredHolder<'_>, leases: &mut Leases) -> Hold
 // === impl Roster ===
 
 impl Roster {
-    /// Hands over every entry's form, in `scratch`.
-    pub(crate) fn for_each_stored(&self, leases: &Leases, mut each: impl FnMut(&[u8])) {
-        let mut bytes = Vec::new();
-        for (slot, _) in self.slab.iter() {
-            bytes.clear();
-            if self.push_stored(slot, leases, &mut bytes) {
-                each(&bytes);
-            }
-        }
-    }
-
     /// Appends an entry's form.
     pub(crate) fn push_stored(&self, slot: u32, leases: &Leases, out: &mut Vec<u8>) -> bool {
         let (Some(parts), Some(holder)) = (self.parts(slot), self.holder(slot)) else {
@@ -84,19 +74,74 @@ impl Roster {
         self.insert(&parts, hashes, holder, ledger);
     }
 
-    /// Every slot in use, with its holder.
-    pub(crate) fn for_each_slot(&self, mut each: impl FnMut(u32, Holder)) {
-        for (slot, _) in self.slab.iter() {
-            if let Some(holder) = self.holder(slot) {
-                each(slot, holder);
-            }
-        }
-    }
-
     /// All entries, in no order.
     pub(crate) fn for_each<'a>(&'a self, mut each: impl FnMut(Parts<'a>)) {
         for (_, blob) in self.slab.iter() {
             each(blob.parts());
         }
+    }
+}
+
+// === impl Stored ===
+
+impl Stored for Roster {
+    fn head(&self) -> Option<u64> {
+        Some(self.seq)
+    }
+
+    fn records(&self) -> u32 {
+        self.clients
+    }
+
+    fn for_each_stored(&self, leases: &Leases, mut each: impl FnMut(&[u8])) {
+        let mut bytes = Vec::new();
+        for (slot, _) in self.slab.iter() {
+            bytes.clear();
+            if self.push_stored(slot, leases, &mut bytes) {
+                each(&bytes);
+            }
+        }
+    }
+
+    fn load(source: &impl Source) -> Option<Self> {
+        let mut roster = Self::new();
+        // More than 63 bits could not be told to replicas.
+        roster.seq = source.number().filter(|seq| i64::try_from(*seq).is_ok())?;
+        // The count comes from anywhere: it ends a loop, it sizes nothing.
+        for _ in 0..source.number()? {
+            source.bytes(|bytes| {
+                let entry = StoredEntry::parse(bytes)?;
+                let holder = source.with_leases(|leases| live_holder(entry.holder, leases));
+                roster.put_stored(&entry, holder, &mut Unbooked);
+                Some(())
+            })?;
+        }
+        (!roster.is_empty()).then_some(roster)
+    }
+
+    fn copied(&self, leases: &Leases) -> Self {
+        let mut copy = Self::new();
+        copy.seq = self.seq;
+        let mut bytes = Vec::new();
+        for (slot, _) in self.slab.iter() {
+            bytes.clear();
+            self.push_stored(slot, leases, &mut bytes);
+            if let (Some(entry), Some(holder)) = (StoredEntry::parse(&bytes), self.holder(slot)) {
+                copy.put_stored(&entry, holder, &mut Unbooked);
+            }
+        }
+        copy
+    }
+
+    fn heap(&self) -> usize {
+        Roster::heap(self)
+    }
+
+    fn parts_to_free(&self) -> usize {
+        Roster::parts_to_free(self)
+    }
+
+    fn free_effort(&self) -> usize {
+        Roster::parts_to_free(self) + 1
     }
 }

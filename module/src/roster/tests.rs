@@ -8,6 +8,7 @@ use super::change::{Add, Removed, World, add, end, remove};
 use super::scan::{BadCursor, Cursor};
 use super::{ClientId, Holder, Ledger, Parts, Roster};
 use crate::lease::{LeaseId, Leases};
+use crate::stored::Stored;
 
 /// Counts what leases hold, draws sequences, keeps events as text.
 #[derive(Default)]

@@ -24,7 +24,7 @@ impl Method for Request {
     }
 
     async fn call(self, api: &Api) -> Result<Info, ApiError> {
-        Ok(Info(api.hub.nodes()))
+        Ok(Info(api.hub.nodes().await))
     }
 }
 

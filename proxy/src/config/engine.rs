@@ -3,9 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    NotYet, Secret,
-    redis_address::{RedisAddress, RedisUrl},
-    redis_shard::{Login, RedisPlace, RedisShard},
+    redis_connection::RedisConnection,
+    redis_shard::RedisShard,
     section::{Findings, section},
     value::words,
 };
@@ -46,44 +45,15 @@ section! {
 }
 
 section! {
-    /// The Redis that is there, and how it is used; prefix, times and lease hold for both types.
+    /// The Redis that is there, and how it is used; prefix and lease hold for both types.
     pub struct Redis {
-        /// Where it is: `host:port`, `redis://…`, `tcp://…` or `unix://…`.
-        address: RedisUrl = RedisUrl::default(),
+        /// Where it is, and how to connect.
+        connection(""): RedisConnection = RedisConnection::default(),
         /// What the names of keys and channels start with.
         prefix: String = "rollcall".to_owned(),
-        /// User to log in as; one in the address goes first.
-        user: String = String::new(),
-        /// Password to log in with; one in the address goes first.
-        password: Secret = Secret::default(),
-        /// Number of the database; one in the address goes first.
-        db: u8 = 0,
-        /// How long connecting may take.
-        connect_timeout: Duration = Duration::from_secs(1),
-        /// How long a command may take.
-        io_timeout: Duration = Duration::from_secs(4),
         /// How long Redis keeps what this node holds without hearing from it.
         lease: Duration = Duration::from_millis(2500),
-        /// Addresses of clusters.
-        cluster_address: NotYet = NotYet,
-        /// Addresses of Sentinels.
-        sentinel_address: NotYet = NotYet,
-        /// TLS to Redis.
-        tls: NotYet = NotYet,
     }
-}
-
-/// Where one Redis is and how to log in to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedisEndpoint {
-    /// The socket.
-    pub address: RedisAddress,
-    /// Empty for the default user.
-    pub user: String,
-    /// Empty for no login.
-    pub password: Secret,
-    /// Number of the database.
-    pub db: u8,
 }
 
 /// The module refuses longer keys; see `rollcall_wire::caps`.
@@ -101,6 +71,14 @@ impl Engine {
                 "engine.redis.prefix: with channel.max_length makes keys longer than {LONGEST_KEY} bytes"
             ),
         );
+        match self.kind {
+            EngineType::Redis => redis.connection.check("engine.redis", findings),
+            EngineType::Embedded if redis.connection.is_placed() => findings.warnings.push(
+                "engine.redis: says where Redis is and has no effect, engine.type is not \"redis\""
+                    .to_owned(),
+            ),
+            EngineType::Embedded => {}
+        }
         let lease = redis.lease;
         findings.check(
             (Duration::from_secs(1)..=Duration::from_secs(60)).contains(&lease),
@@ -112,30 +90,9 @@ impl Engine {
 // === impl Redis ===
 
 impl Redis {
-    /// Where it is and how to log in, the address going before the other options.
-    pub fn endpoint(&self) -> RedisEndpoint {
-        let Self { address: url, user, password, db, .. } = self;
-        let login =
-            if url.password.is_empty() { (user, password) } else { (&url.user, &url.password) };
-        RedisEndpoint {
-            address: url.address.clone(),
-            user: login.0.clone(),
-            password: login.1.clone(),
-            db: url.db.unwrap_or(*db),
-        }
-    }
     /// Every shard, in the order in which they are configured: the order decides which channel is
     /// where.
     pub fn shards(&self) -> Vec<RedisShard> {
-        let endpoint = self.endpoint();
-        vec![RedisShard {
-            place: RedisPlace::Server(endpoint.address),
-            login: Login { user: endpoint.user, password: endpoint.password },
-            db: endpoint.db,
-            tls: None,
-            client_name: String::new(),
-            connect_timeout: self.connect_timeout,
-            io_timeout: self.io_timeout,
-        }]
+        self.connection.shards()
     }
 }

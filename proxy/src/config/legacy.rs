@@ -45,10 +45,23 @@ const SECTIONS: &[(&str, &str)] = &[
     ("health_", "health"),
     ("log_", "log"),
     ("prometheus_", "prometheus"),
-    ("redis_", "engine.redis"),
+    ("redis_", REDIS),
     ("subscription_token_", "client.subscription_token"),
     ("token_", "client.token"),
     ("websocket_", "websocket"),
+];
+
+const REDIS: &str = "engine.redis";
+
+/// TLS settings of a Redis that had other names; paths and PEM were options of their own.
+const TLS: &[(&str, &str)] = &[
+    ("cert", "cert_pem"),
+    ("client_ca", "client_ca_pem"),
+    ("key", "key_pem"),
+    ("root_ca", "server_ca_pem"),
+    ("root_ca_pem", "server_ca_pem"),
+    ("server_ca", "server_ca_pem"),
+    ("skip_verify", "insecure_skip_verify"),
 ];
 
 /// Sections that were switched on by their name alone.
@@ -100,8 +113,28 @@ fn place_today(name: &str, value: &Value, channel_options: &[String]) -> Option<
         return Some(join("channel.without_namespace", name));
     }
     SECTIONS.iter().find_map(|(beginning, section)| {
-        name.strip_prefix(beginning).map(|option| join(section, option))
+        let option = name.strip_prefix(beginning)?;
+        if *section == REDIS {
+            return Some(join(section, &redis_option(option, value)));
+        }
+        Some(join(section, option))
     })
+}
+
+/// The place below a Redis of what came after `redis_`: TLS settings were flat.
+fn redis_option(option: &str, value: &Value) -> String {
+    for section in ["sentinel_tls", "tls"] {
+        match option.strip_prefix(section) {
+            Some("") if !value.is_object() => return join(section, "enabled"),
+            Some(setting) if setting.starts_with('_') => {
+                let setting = setting.trim_start_matches('_');
+                let today = TLS.iter().find(|(old, _)| *old == setting);
+                return join(section, today.map_or(setting, |(_, today)| today));
+            }
+            _ => {}
+        }
+    }
+    option.to_owned()
 }
 
 fn channel_options() -> Vec<String> {
@@ -117,7 +150,7 @@ fn user_status(section: Value, mut is_old: bool) -> Value {
     let mut new = Object::new();
     for (name, value) in old {
         let path = match name.strip_prefix("redis_") {
-            Some(option) => join("redis", option),
+            Some(option) => join("redis", &redis_option(option, &value)),
             None if name == "use_redis_from_engine" => "redis.reuse_from_engine".to_owned(),
             None => {
                 insert(&mut new, &name, value);

@@ -1,14 +1,8 @@
-//! The forms of a Redis address.
+//! Sockets on which Redis listens, and the forms in which they are written.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::Ipv6Addr, path::PathBuf};
 
-use serde_json::Value;
-
-use super::{
-    Secret,
-    section::a_kind,
-    value::{Leaf, text},
-};
+use super::list::Entry;
 
 /// A socket on which Redis listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,26 +21,58 @@ pub enum RedisAddress {
     },
 }
 
-/// An address with what else its URL says.
+/// Nodes of one cluster: `host:port`, separated by commas.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedisUrl {
-    /// The socket.
-    pub address: RedisAddress,
-    /// The user in the URL, or empty.
-    pub user: String,
-    /// The password in the URL, or empty.
-    pub password: Secret,
-    /// The database in the URL.
-    pub db: Option<u8>,
-    /// Whether it was configured.
-    given: bool,
-}
+pub struct ClusterNodes(pub Vec<RedisAddress>);
 
-const PORT: u16 = 6379;
-const FORMS: &str =
-    "expected host:port, redis://[[user]:password@]host:port[/db] or unix:///path[?db=n]";
+/// The Sentinels that watch one master: `host:port`, separated by commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentinelNodes(pub Vec<RedisAddress>);
+
+/// Where Redis listens when nobody says otherwise.
+pub(crate) const PORT: u16 = 6379;
+/// Where Sentinels do.
+pub(crate) const SENTINEL_PORT: u16 = 26379;
 
 // === impl RedisAddress ===
+
+impl RedisAddress {
+    /// Reads `host`, `host:port`, `[v6]`, `[v6]:port` or `:port`; a host that is left out is this
+    /// machine.
+    pub(crate) fn tcp(text: &str, default_port: u16) -> Option<Self> {
+        let bracketed = text.strip_prefix('[').map(|v6| v6.split_once(']'));
+        let (host, port) = match bracketed {
+            Some(parts) => parts?,
+            None => text.split_at(text.rfind(':').unwrap_or(text.len())),
+        };
+        let plain = |c: char| c.is_alphanumeric() || "-._".contains(c);
+        let host = match bracketed {
+            Some(_) => host.parse::<Ipv6Addr>().ok()?.to_string(),
+            None if text.is_empty() || !host.chars().all(plain) => return None,
+            None if host.is_empty() => "127.0.0.1".to_owned(),
+            None => host.to_owned(),
+        };
+        let port = match port {
+            "" => default_port,
+            port => port.strip_prefix(':')?.parse().ok().filter(|port| *port != 0)?,
+        };
+        Some(Self::Tcp { host, port })
+    }
+
+    /// Whether both lead to one socket, as far as can be seen without asking anyone.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let plain = |host: &str| match host.to_lowercase().as_str() {
+            "localhost" | "::1" => "127.0.0.1".to_owned(),
+            other => other.to_owned(),
+        };
+        match (self, other) {
+            (Self::Tcp { host, port }, Self::Tcp { host: others, port: other }) => {
+                port == other && plain(host) == plain(others)
+            }
+            (one, other) => one == other,
+        }
+    }
+}
 
 impl fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,141 +84,31 @@ impl fmt::Display for RedisAddress {
     }
 }
 
-// === impl RedisUrl ===
+// === impl ClusterNodes, SentinelNodes ===
 
-impl RedisUrl {
-    /// Reads one address. The error never shows it: it may hold a password.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
-        if text.contains(',') {
-            return Err("several addresses are not supported yet, give one".to_owned());
-        }
-        match scheme {
-            "tcp" | "redis" => Self::tcp(rest),
-            "unix" => Self::unix(rest),
-            "rediss" => Err("TLS to Redis (rediss://) is not supported yet".to_owned()),
-            sentinel if sentinel.ends_with("+sentinel") => {
-                Err("Redis Sentinel is not supported yet".to_owned())
-            }
-            cluster if cluster.ends_with("+cluster") => {
-                Err("Redis Cluster is not supported yet".to_owned())
-            }
-            _ => Err(FORMS.to_owned()),
-        }
-    }
+impl Entry for ClusterNodes {
+    const WHAT: &'static str = "nodes of a cluster as host:port,host:port";
 
-    /// `[[user]:password@]host[:port][/db]`
-    fn tcp(rest: &str) -> Result<Self, String> {
-        let (rest, mut db) = query(rest)?;
-        let (login, rest) = login(rest)?;
-        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        if !path.is_empty() {
-            db = Some(path.parse().map_err(|_| "expected a database number after the port")?);
-        }
-        let address = host_and_port(host).ok_or(FORMS)?;
-        Ok(Self { address, user: login.0, password: login.1, db, given: true })
-    }
-
-    /// `[user:password@]/path[?db=n]`
-    fn unix(rest: &str) -> Result<Self, String> {
-        let (rest, db) = query(rest)?;
-        let ((user, password), path) = login(rest)?;
-        if !path.starts_with('/') || path.len() < 2 {
-            return Err(FORMS.to_owned());
-        }
-        let address = RedisAddress::Unix { path: path.into() };
-        Ok(Self { address, user, password, db, given: true })
+    fn parse(text: &str) -> Result<Self, String> {
+        nodes(text, PORT).map(Self)
     }
 }
 
-/// What stands without an address, and equals no configured one.
-impl Default for RedisUrl {
-    fn default() -> Self {
-        let address = RedisAddress::Tcp { host: "127.0.0.1".to_owned(), port: PORT };
-        Self { address, user: String::new(), password: Secret::default(), db: None, given: false }
+impl Entry for SentinelNodes {
+    const WHAT: &'static str = "Sentinels as host:port,host:port";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        nodes(text, SENTINEL_PORT).map(Self)
     }
 }
 
-impl Leaf for RedisUrl {
-    fn from_value(value: &Value, words: bool) -> Result<Self, String> {
-        let several = match value {
-            Value::Array(items) => items.iter().map(text).collect::<Option<Vec<_>>>(),
-            Value::String(text) if words => {
-                Some(text.split_whitespace().map(str::to_owned).collect())
-            }
-            other => text(other).map(|text| vec![text]),
-        };
-        match several.as_deref() {
-            Some([]) => Ok(Self::default()),
-            Some([one]) if one.is_empty() => Ok(Self::default()),
-            Some([one]) => Self::parse(one),
-            Some(_) => Err("several addresses are not supported yet, give one".to_owned()),
-            None => Err(format!("expected an address, got {}", a_kind(value))),
-        }
+/// The error never shows the text: somebody may have put a URL with a password there.
+fn nodes(text: &str, default_port: u16) -> Result<Vec<RedisAddress>, String> {
+    if text.contains("://") || text.contains('@') {
+        return Err("expected host:port,host:port without a scheme; user, password and TLS have \
+                    options of their own"
+            .to_owned());
     }
-
-    fn is_zero(&self) -> bool {
-        !self.given
-    }
+    let nodes = text.split(',').map(|node| RedisAddress::tcp(node.trim(), default_port));
+    nodes.collect::<Option<_>>().ok_or_else(|| "expected host:port,host:port".to_owned())
 }
-
-/// Takes `?db=n` off.
-fn query(rest: &str) -> Result<(&str, Option<u8>), String> {
-    let Some((rest, query)) = rest.split_once('?') else { return Ok((rest, None)) };
-    let mut db = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=') {
-            Some(("db", number)) => {
-                db = Some(number.parse().map_err(|_| "expected a number after ?db=")?);
-            }
-            Some(("addr", _)) => {
-                return Err("several addresses are not supported yet, give one".to_owned());
-            }
-            _ => return Err("of parameters after \"?\" only db is supported".to_owned()),
-        }
-    }
-    Ok((rest, db))
-}
-
-/// Takes `[user]:password@` off.
-fn login(rest: &str) -> Result<((String, Secret), &str), String> {
-    let Some((login, rest)) = rest.rsplit_once('@') else {
-        return Ok(((String::new(), Secret::default()), rest));
-    };
-    let (user, password) = login.split_once(':').ok_or("expected user:password before \"@\"")?;
-    let bad = || "expected percent-encoded UTF-8 before \"@\"".to_owned();
-    let user = percent_decoded(user).ok_or_else(bad)?;
-    let password = percent_decoded(password).ok_or_else(bad)?;
-    Ok(((user, Secret::new(password)), rest))
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut parts = text.split('%');
-    out.extend_from_slice(parts.next()?.as_bytes());
-    for part in parts {
-        out.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
-        out.extend_from_slice(part.get(2..)?.as_bytes());
-    }
-    String::from_utf8(out).ok()
-}
-
-/// `host`, `host:port`, `[v6]`, `[v6]:port`, `:port`.
-fn host_and_port(text: &str) -> Option<RedisAddress> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(v6) => v6.split_once(']')?,
-        None => text.split_at(text.rfind(':').unwrap_or(text.len())),
-    };
-    let port = match port {
-        "" => PORT,
-        port => port.strip_prefix(':')?.parse().ok().filter(|port| *port != 0)?,
-    };
-    let host = if host.is_empty() { "127.0.0.1" } else { host };
-    let bracketed = text.starts_with('[');
-    (!text.is_empty() && (bracketed || !host.contains(':')))
-        .then(|| RedisAddress::Tcp { host: host.to_owned(), port })
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,9 @@
 //! What one entry of a list of Redis addresses stands for, with everything needed to talk to it.
 
+use std::fmt;
 use std::time::Duration;
+
+use rustls::pki_types::ServerName;
 
 use super::{RedisAddress, Secret};
 
@@ -71,4 +74,83 @@ pub struct Tls {
     pub server_name: String,
     /// Takes any certificate: encrypted, but anyone can be at the other end.
     pub insecure_skip_verify: bool,
+}
+
+// === impl RedisPlace ===
+
+impl fmt::Display for RedisPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, addresses) = match self {
+            Self::Server(address) => return address.fmt(f),
+            Self::Sentinel(sentinels) => ("sentinels", &sentinels.addresses),
+            Self::Cluster(seeds) => ("cluster", seeds),
+        };
+        write!(f, "{what}")?;
+        addresses.iter().try_for_each(|address| write!(f, " {address}"))
+    }
+}
+
+// === impl RedisShard ===
+
+impl RedisShard {
+    /// What cannot stand together in `section`, a sentence each.
+    pub(crate) fn wrong(&self, section: &str) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let lonely = |login: &Login| !login.user.is_empty() && login.password.is_empty();
+        if lonely(&self.login) {
+            wrong.push("a user needs a password; a password alone is written :password@".into());
+        }
+        if !self.hosts_have_names() {
+            wrong.push(format!("no certificate can name this host: set {section}.tls.server_name"));
+        }
+        match &self.place {
+            RedisPlace::Cluster(_) if self.db != 0 => wrong.push(format!(
+                "a cluster has database 0 only: remove {section}.db, or the one in the address"
+            )),
+            RedisPlace::Sentinel(sentinels) => {
+                if sentinels.master.is_empty() {
+                    wrong.push(format!("needs {section}.sentinel_master_name"));
+                }
+                if lonely(&sentinels.login) {
+                    wrong.push(format!("{section}.sentinel_user needs a password"));
+                }
+            }
+            RedisPlace::Server(_) | RedisPlace::Cluster(_) => {}
+        }
+        wrong
+    }
+
+    /// Whether TLS can ask every host for its certificate.
+    fn hosts_have_names(&self) -> bool {
+        let Some(Tls { server_name, .. }) = &self.tls else { return true };
+        let named = |address: &RedisAddress| match address {
+            RedisAddress::Tcp { host, .. } => ServerName::try_from(host.as_str()).is_ok(),
+            RedisAddress::Unix { .. } => true,
+        };
+        !server_name.is_empty() || self.addresses().iter().all(named)
+    }
+
+    fn addresses(&self) -> &[RedisAddress] {
+        match &self.place {
+            RedisPlace::Server(one) => std::slice::from_ref(one),
+            RedisPlace::Cluster(nodes) => nodes,
+            // Their masters are only known later.
+            RedisPlace::Sentinel(_) => &[],
+        }
+    }
+
+    /// Whether both keep their data in one place, as far as can be seen without asking anyone.
+    pub(crate) fn place_is_same(&self, other: &Self) -> bool {
+        let share = |one: &[RedisAddress], other: &[RedisAddress]| {
+            one.iter().any(|address| other.iter().any(|other| address.is_same(other)))
+        };
+        match (&self.place, &other.place) {
+            (RedisPlace::Sentinel(ours), RedisPlace::Sentinel(others)) => {
+                self.db == other.db
+                    && ours.master == others.master
+                    && share(&ours.addresses, &others.addresses)
+            }
+            _ => self.db == other.db && share(self.addresses(), other.addresses()),
+        }
+    }
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::{
     engine::{Engine, EngineType},
-    redis_address::RedisUrl,
+    redis_connection::RedisConnection,
+    redis_shard::RedisShard,
     section::{Findings, section},
-    value::Leaf,
 };
 
 section! {
@@ -24,11 +24,13 @@ section! {
 }
 
 section! {
-    /// Which Redis keeps user status: that of the engine, for now.
+    /// Which Redis keeps user status.
     pub struct UserStatusRedis {
-        /// Where it is; empty for that of the engine.
-        address: RedisUrl = RedisUrl::default(),
-        /// Uses that of the engine whatever the address says.
+        /// Where it is, and how to connect.
+        connection(""): RedisConnection = RedisConnection::default(),
+        /// What the names of keys start with; it can only be that of the engine.
+        prefix: String = String::new(),
+        /// Uses that of the engine whatever the options beside it say.
         reuse_from_engine: bool = false,
     }
 }
@@ -51,39 +53,54 @@ impl UserStatus {
             (Duration::from_secs(1)..=LONGEST).contains(&self.expire_interval),
             "user_status.expire_interval: expected 1s to 87600h",
         );
-        let own = &self.redis.address;
-        let engines = engine.redis.endpoint();
-        let same = engine.kind == EngineType::Redis
-            && own.address == engines.address
-            && own.db.unwrap_or_default() == engines.db;
-        findings.check(
-            !self.enabled || self.redis.reuse_from_engine || own.is_zero() || same,
-            "user_status.redis.address: a separate Redis for user status is not supported yet, \
-             use user_status.redis.reuse_from_engine",
-        );
+        if self.enabled {
+            self.redis.check(engine, findings);
+        }
+    }
+
+    /// The shards that keep it; `None` for those of the engine.
+    pub fn shards(&self, engine: &Engine) -> Option<Vec<RedisShard>> {
+        if !self.enabled || self.redis.reuse_from_engine || !self.redis.connection.is_placed() {
+            return None;
+        }
+        let shards = self.redis.connection.shards();
+        let is_engines = engine.kind == EngineType::Redis && same(&shards, &engine.redis.shards());
+        (!is_engines).then_some(shards)
+    }
+}
+
+/// Whether nothing but names and times differs.
+fn same(own: &[RedisShard], engines: &[RedisShard]) -> bool {
+    let alike = |(own, engines): (&RedisShard, &RedisShard)| {
+        own.place_is_same(engines) && own.login == engines.login && own.tls == engines.tls
+    };
+    own.len() == engines.len() && own.iter().zip(engines).all(alike)
+}
+
+// === impl UserStatusRedis ===
+
+impl UserStatusRedis {
+    fn check(&self, engine: &Engine, findings: &mut Findings) {
+        let good = self.prefix.is_empty() || self.prefix == engine.redis.prefix;
+        findings.check(good, "user_status.redis.prefix: can only be that of engine.redis.prefix");
+        if self.reuse_from_engine {
+            if self.connection != RedisConnection::default() {
+                findings.warnings.push(
+                    "user_status.redis: has no effect beside user_status.redis.reuse_from_engine"
+                        .to_owned(),
+                );
+            }
+        } else if self.connection.is_placed() {
+            self.connection.check("user_status.redis", findings);
+        } else {
+            findings.check(
+                self.connection == RedisConnection::default(),
+                "user_status.redis: says how to connect and not where: set \
+                 user_status.redis.address, or leave it out for the Redis of the engine",
+            );
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_engine_s_redis_keeps_user_status() {
-        let check = |kind, own: &str, of_engine: &str| {
-            let mut status = UserStatus { enabled: true, ..UserStatus::default() };
-            let mut engine = Engine { kind, ..Engine::default() };
-            let read = |address: &str| RedisUrl::from_value(&address.into(), false).unwrap();
-            (status.redis.address, engine.redis.address) = (read(own), read(of_engine));
-            let mut findings = Findings::default();
-            status.check(&engine, &mut findings);
-            findings.errors.is_empty()
-        };
-        assert!(check(EngineType::Embedded, "", "") && check(EngineType::Redis, "", "h:1"));
-        assert!(check(EngineType::Redis, "redis://127.0.0.1:6379", ""));
-        assert!(check(EngineType::Redis, "h:1", "redis://h:1"));
-        assert!(!check(EngineType::Redis, "h:1", "redis://h:1/2"));
-        assert!(!check(EngineType::Redis, "h:1", "h:2"));
-        assert!(!check(EngineType::Embedded, "127.0.0.1:6379", ""));
-    }
-}
+mod tests;

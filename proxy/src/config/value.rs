@@ -18,6 +18,11 @@ pub(crate) trait Leaf: Sized + Debug {
     fn from_value(value: &Value, words: bool) -> Result<Self, String>;
 
     fn is_zero(&self) -> bool;
+
+    /// As it is written in a configuration; empty for nothing.
+    fn shown(&self) -> String {
+        if self.is_zero() { String::new() } else { format!("{self:?}") }
+    }
 }
 
 impl<T: Leaf> Setting for T {
@@ -33,12 +38,8 @@ impl<T: Leaf> Setting for T {
     }
 
     fn list(&self, path: &str, doc: &'static str, out: &mut Vec<Opt>) {
-        let default = match format!("{self:?}") {
-            _ if Leaf::is_zero(self) => String::new(),
-            // What is off needs no words.
-            off if off == "false" => String::new(),
-            default => default,
-        };
+        // What is off needs no words.
+        let default = Some(self.shown()).filter(|shown| shown != "false").unwrap_or_default();
         out.push(Opt { path: path.to_owned(), kind: T::KIND, default, doc: doc.trim() });
     }
 }
@@ -160,6 +161,14 @@ impl Leaf for Duration {
     fn is_zero(&self) -> bool {
         Duration::is_zero(self)
     }
+
+    fn shown(&self) -> String {
+        match (self.as_secs(), self.subsec_nanos()) {
+            (0, 0) => String::new(),
+            (seconds, 0) if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+            _ => format!("{self:?}"),
+        }
+    }
 }
 
 /// An option that is one of a few words; the first word of each is its name, others are read too.
@@ -202,6 +211,10 @@ macro_rules! words {
 
             fn is_zero(&self) -> bool {
                 *self == Self::default()
+            }
+
+            fn shown(&self) -> String {
+                self.as_str().to_owned()
             }
         }
     };

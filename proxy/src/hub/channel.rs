@@ -18,7 +18,8 @@ const HELD: usize = 16_384;
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) subscribers: HashMap<Arc<str>, Subscriber>,
-    /// The life of the events connection in which Redis was asked for the channel's events.
+    /// The life of the events connection in which Redis was asked for the channel's events; 0 when
+    /// it was not.
     pub(super) listening: u64,
     /// Exists while somebody listens to joins and leaves.
     pub(super) mirror: Option<Mirror>,

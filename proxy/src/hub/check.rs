@@ -57,11 +57,11 @@ pub(super) async fn periodically(hub: Hub) {
         let names = hub.names(|state| state.mirror.is_some());
         for batch in names.chunks(BATCH) {
             let before: Vec<u64> = batch.iter().map(|channel| hub.shown_seq(channel)).collect();
-            let Ok(all) = hub.inner.store.stats_of(batch).await else { break };
+            let all = hub.inner.store.stats_of(batch).await;
             // Events on their way are no gap.
             tokio::time::sleep(ON_THEIR_WAY).await;
             for ((channel, stats), before) in batch.iter().zip(all).zip(before) {
-                if hub.is_behind(channel, &stats, before) {
+                if stats.is_ok_and(|stats| hub.is_behind(channel, &stats, before)) {
                     hub.check_soon(channel);
                 }
             }
@@ -80,20 +80,22 @@ pub(super) async fn sweep(hub: Hub) {
     }
 }
 
-/// After each reconnect: subscribes to every channel again, one at a time on the wire, then checks
-/// it. What was missed may be a loss that the keepalive has not noticed yet, so reads are distrusted.
+/// After each reconnect or move of slots: subscribes to every channel that is concerned again, one at
+/// a time on the wire, then checks it. What was missed may be a loss that the keepalive has not noticed yet, so reads are distrusted.
 pub(super) async fn resubscribe(hub: Hub) {
     loop {
         hub.inner.renewed.notified().await;
-        let current = hub.inner.store.generation();
-        let names = hub.names(|state| state.listening != 0 && state.listening != current);
+        let mut names = hub.names(|state| state.listening != 0);
+        names.retain(|channel| !hub.is_listening(channel));
         stream::iter(names)
             .for_each_concurrent(AT_ONCE, |channel| {
                 let hub = &hub;
                 async move {
                     // A failure makes the connection anew, and then this starts again.
-                    if hub.listen_again(&channel, current).await.is_ok() {
-                        hub.distrust(&channel);
+                    if hub.listen_again(&channel).await.is_ok() {
+                        if !hub.inner.store.is_trusted(&channel) {
+                            hub.distrust(&channel);
+                        }
                         hub.check_soon(&channel);
                     }
                 }
@@ -102,19 +104,31 @@ pub(super) async fn resubscribe(hub: Hub) {
     }
 }
 
-/// Checks every channel that has listeners of joins and leaves.
-pub(super) fn all(hub: &Hub) {
-    for channel in hub.names(|state| state.mirror.is_some()) {
+/// Checks every channel of one events connection that has listeners of joins and leaves.
+pub(super) fn all(hub: &Hub, life: u64) {
+    for channel in hub.names(|state| state.mirror.is_some() && state.listening == life) {
         hub.check_soon(&channel);
     }
 }
 
 /// Redis may have lost data: whoever is gone from it is given time to come back.
-pub(super) fn new_epoch(hub: &Hub) {
-    for channel in hub.names(|state| state.mirror.is_some()) {
+pub(super) fn new_epoch(hub: &Hub, life: u64) {
+    for channel in hub.names(|state| state.mirror.is_some() && state.listening == life) {
         hub.distrust(&channel);
     }
-    all(hub);
+    all(hub, life);
+}
+
+/// Redis has lost nothing while events were missed: what waits for it need not wait.
+pub(super) fn trust(hub: &Hub, life: u64) {
+    for channel in hub.names(|state| state.mirror.is_some() && state.listening == life) {
+        let mut channels = hub.channels(&channel);
+        let mirror = channels.get_mut(&channel).and_then(|state| state.mirror.as_mut());
+        if mirror.is_some_and(Mirror::trust) {
+            drop(channels);
+            hub.check_soon(&channel);
+        }
+    }
 }
 
 // === impl Hub ===
@@ -192,21 +206,28 @@ impl Hub {
         }
     }
 
-    /// Subscribes again in a new life of the events connection.
-    async fn listen_again(&self, channel: &str, current: u64) -> Result<(), StoreError> {
+    /// Subscribes again in a new life of the events connection, or on another one.
+    async fn listen_again(&self, channel: &str) -> Result<(), StoreError> {
         let Some(gate) = self.channels(channel).get(channel).map(|state| state.gate.clone()) else {
             return Ok(());
         };
         let _gate = gate.lock().await;
-        let listening = self.channels(channel).get(channel).map(|state| state.listening);
-        if matches!(listening, None | Some(0)) || listening == Some(current) {
+        if self.is_listening(channel) {
             return Ok(());
         }
-        let generation = self.inner.store.listen_again(channel).await?;
+        let life = self.inner.store.listen_again(channel).await?;
         if let Some(state) = self.channels(channel).get_mut(channel) {
-            state.listening = generation;
+            state.listening = life;
         }
         Ok(())
+    }
+
+    /// Whether events arrive as they should: nobody wants them, or they are subscribed where the
+    /// channel is now.
+    fn is_listening(&self, channel: &str) -> bool {
+        let listening = self.channels(channel).get(channel).map(|state| state.listening);
+        let listening = listening.unwrap_or_default();
+        listening == 0 || listening == self.inner.store.life(channel)
     }
 
     /// The sequence up to which listeners have been shown a channel.
@@ -239,8 +260,8 @@ impl Hub {
         let (effect, wait, result) = match read {
             Ok((seq, read)) => {
                 let vanished = matches!(&read, Read::All(all) if all.is_empty());
-                let (absent, wait) = mirror.judge_read(vanished);
-                (mirror.end_read(seq, read, absent), wait, Ok(()))
+                let (differences, wait) = mirror.judge_read(vanished);
+                (mirror.end_read(seq, read, differences), wait, Ok(()))
             }
             Err(error) => (mirror.abandon_read(), None, Err(error)),
         };
@@ -294,15 +315,16 @@ impl Hub {
             return;
         };
         let Ok(_gate) = gate.try_lock() else { return };
+        let since;
         {
             let mut channels = self.channels(channel);
             let Some(state) = channels.get_mut(channel) else { return };
             if !state.subscribers.is_empty() {
                 return;
             }
-            state.listening = 0;
+            since = std::mem::take(&mut state.listening);
         }
-        if let Err(error) = self.inner.store.unlisten(channel).await {
+        if let Err(error) = self.inner.store.unlisten(channel, since).await {
             tracing::debug!(%channel, %error, "a channel nobody listens to is still sent");
         }
         let mut channels = self.channels(channel);

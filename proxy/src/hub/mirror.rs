@@ -68,14 +68,14 @@ pub(super) enum Known {
     Gap,
 }
 
-/// Whether a read that lacks members is believed.
+/// Whether a read that differs from what was shown is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Patience {
     /// It is, unless nobody is left at all.
     None,
     /// Redis may have lost data: the next read starts the wait.
     Due,
-    /// Leaves wait until the time is up.
+    /// Differences wait until the time is up.
     Waiting,
     /// The time is up: the next read is believed.
     Over,
@@ -98,12 +98,13 @@ pub(super) enum Read {
     TooMany,
 }
 
-/// What to do with shown members that a read does not name.
+/// What to do with the differences between a read and what was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Absent {
-    /// They left.
-    Leave,
-    /// Redis may have lost them: wait for others to put them back.
+pub(super) enum Differences {
+    /// Show them.
+    Show,
+    /// Redis may have lost the last changes: who is not there may be put back, and who is there may
+    /// have left before. Events tell, and the read that ends the wait.
     Wait,
 }
 
@@ -182,14 +183,15 @@ impl Mirror {
         effect
     }
 
-    /// Redis may have lost data: whoever a read lacks is given time to be put back.
+    /// Redis may have lost data: whoever a read lacks is given time to be put back, and whoever it
+    /// names too much to be taken out.
     pub(super) fn distrust(&mut self) {
         self.patience = Patience::Due;
     }
 
-    /// What the coming [`Self::end_read`] does with leaves, and the number of the wait that begins
+    /// What the coming [`Self::end_read`] does with differences, and the number of the wait that begins
     /// with it. A roster that `vanished` under a mirror that shows somebody is a loss as well.
-    pub(super) fn judge_read(&mut self, vanished: bool) -> (Absent, Option<u32>) {
+    pub(super) fn judge_read(&mut self, vanished: bool) -> (Differences, Option<u32>) {
         let before = self.patience;
         self.patience = match before {
             Patience::Due => Patience::Waiting,
@@ -198,12 +200,12 @@ impl Mirror {
             other => other,
         };
         match self.patience {
-            Patience::Waiting if before == Patience::Waiting => (Absent::Wait, None),
+            Patience::Waiting if before == Patience::Waiting => (Differences::Wait, None),
             Patience::Waiting => {
                 self.waits = self.waits.wrapping_add(1);
-                (Absent::Wait, Some(self.waits))
+                (Differences::Wait, Some(self.waits))
             }
-            _ => (Absent::Leave, None),
+            _ => (Differences::Show, None),
         }
     }
 
@@ -212,6 +214,15 @@ impl Mirror {
         if self.patience == Patience::Waiting && self.waits == wait {
             self.patience = Patience::Over;
         }
+    }
+
+    /// Redis has lost nothing: the next read is believed. Whether a wait ends with that.
+    pub(super) fn trust(&mut self) -> bool {
+        let waits = matches!(self.patience, Patience::Due | Patience::Waiting);
+        if waits {
+            self.patience = Patience::Over;
+        }
+        waits
     }
 
     /// Begins a check; where members are known, events wait until [`Self::end_read`].
@@ -237,11 +248,11 @@ impl Mirror {
     }
 
     /// Takes a read at `seq`: differences are shown, then the events after it.
-    pub(super) fn end_read(&mut self, seq: u64, read: Read, absent: Absent) -> Effect {
+    pub(super) fn end_read(&mut self, seq: u64, read: Read, differences: Differences) -> Effect {
         let kept = self.reading.take().unwrap_or_default();
         let mut effect = Effect { changes: Vec::new(), gap: kept.len() >= KEPT };
         match read {
-            Read::All(all) => self.compare(seq, all, absent, &mut effect),
+            Read::All(all) => self.compare(seq, all, differences, &mut effect),
             Read::TooMany => self.members = Members::TooMany,
         }
         self.seq = seq;
@@ -256,7 +267,7 @@ impl Mirror {
         &mut self,
         seq: u64,
         all: Vec<(Box<str>, Box<str>)>,
-        absent: Absent,
+        differences: Differences,
         effect: &mut Effect,
     ) {
         let mut shown = match std::mem::replace(&mut self.members, Members::TooMany) {
@@ -271,16 +282,19 @@ impl Mirror {
         let mut joined = Vec::new();
         for (client, info) in all {
             if shown.remove(&client).is_none() {
+                if differences == Differences::Wait {
+                    continue;
+                }
                 joined.push((seq, Change::Join(info.clone())));
             }
             next.insert(client, info);
         }
-        match absent {
-            Absent::Leave => {
+        match differences {
+            Differences::Show => {
                 let left = shown.into_values().map(|info| (seq, Change::Leave(info)));
                 effect.changes.extend(left);
             }
-            Absent::Wait => next.extend(shown),
+            Differences::Wait => next.extend(shown),
         }
         // Who left is shown before who came: a reader never sees more than there are.
         effect.changes.append(&mut joined);

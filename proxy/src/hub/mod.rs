@@ -57,7 +57,7 @@ struct Inner {
     mirror_limit: u64,
     checks: mpsc::Sender<Arc<str>>,
     nodes: Nodes,
-    /// The events connection is new.
+    /// An events connection is new, or slots have moved.
     renewed: Notify,
 }
 
@@ -173,12 +173,12 @@ impl Hub {
     /// Makes sure that events arrive and, for listeners of joins and leaves, that there is a mirror.
     /// The channel's gate is held.
     async fn open(&self, channel: &Arc<str>, wants_members: bool) -> Result<(), StoreError> {
-        let current = self.inner.store.generation();
+        let current = self.inner.store.life(channel);
         let listening = self.channels(channel).get(channel).map(|state| state.listening);
         if listening != Some(current) {
-            let generation = self.inner.store.listen(channel).await?;
+            let life = self.inner.store.listen(channel).await?;
             if let Some(state) = self.channels(channel).get_mut(channel) {
-                state.listening = generation;
+                state.listening = life;
             }
         }
         if wants_members {
@@ -193,7 +193,7 @@ impl Hub {
             tracing::debug!(channel, "a message that is not ours was dropped");
             return;
         };
-        if message.db().is_some_and(|db| db != self.inner.store.db()) {
+        if message.db().is_some_and(|db| db != self.inner.store.db(channel)) {
             return;
         }
         let mut channels = self.channels(channel);
@@ -271,13 +271,18 @@ async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
     while let Some(event) = events.recv().await {
         match event {
             StoreEvent::Message { channel, payload } => hub.dispatch(&channel, &payload),
-            StoreEvent::Control(payload) => hub.inner.nodes.on_message(&payload, Instant::now()),
-            StoreEvent::Reconnected => {
+            StoreEvent::Control(payload) => {
+                if let Some(question) = hub.inner.nodes.on_message(&payload, Instant::now()) {
+                    hub.answer(question);
+                }
+            }
+            StoreEvent::Renewed => {
                 hub.inner.nodes.deaf();
                 hub.inner.renewed.notify_one();
             }
-            StoreEvent::Missed => check::all(&hub),
-            StoreEvent::NewEpoch => check::new_epoch(&hub),
+            StoreEvent::Missed { life } => check::all(&hub, life),
+            StoreEvent::Trusted { life } => check::trust(&hub, life),
+            StoreEvent::NewEpoch { life } => check::new_epoch(&hub, life),
         }
     }
 }

@@ -1,11 +1,13 @@
-//! The servers on one Redis: each says every few seconds that it is there.
+//! The servers on one Redis: each says every few seconds that it is there, and answers when another
+//! asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rollcall_wire::control::{Control, Node};
+use rollcall_wire::control::{Answer, Control, Node, Question};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Hub;
@@ -16,6 +18,13 @@ const ANNOUNCE: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_secs(7);
 /// The most servers that are remembered; more are none of ours.
 const MOST: usize = 10_000;
+
+/// How long a question waits for the answers of all.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Questions that may wait at once.
+const QUESTIONS: usize = 256;
+/// Answers that may wait to be read; there are hardly more servers.
+const ANSWERS: usize = 1_024;
 
 /// Who this server is.
 #[derive(Debug, Clone)]
@@ -31,8 +40,11 @@ pub struct Identity {
 pub(super) struct Nodes {
     own: Identity,
     others: Mutex<BTreeMap<String, (Node, Instant)>>,
-    /// The life of the events connection in which control messages were asked for.
-    listening: AtomicU64,
+    /// The lives of the events connections in which control messages were asked for.
+    listening: Mutex<[u64; 2]>,
+    /// Who waits for answers, by the question's id.
+    questions: Mutex<HashMap<u64, mpsc::Sender<(String, Answer)>>>,
+    next_question: AtomicU64,
     /// Somebody new is there and shall not wait to hear of us.
     hurry: tokio::sync::Notify,
 }
@@ -41,8 +53,14 @@ pub(super) struct Nodes {
 
 impl Nodes {
     pub(super) fn new(own: Identity) -> Self {
-        let (listening, hurry) = (AtomicU64::new(0), tokio::sync::Notify::new());
-        Self { own, others: Mutex::default(), listening, hurry }
+        Self {
+            own,
+            others: Mutex::default(),
+            listening: Mutex::default(),
+            questions: Mutex::default(),
+            next_question: AtomicU64::new(1),
+            hurry: tokio::sync::Notify::new(),
+        }
     }
 
     /// The connection is new: control messages must be asked for again.
@@ -50,10 +68,11 @@ impl Nodes {
         self.hurry.notify_one();
     }
 
-    pub(super) fn on_message(&self, payload: &[u8], now: Instant) {
-        let mut others = self.others();
-        match Control::parse(payload) {
-            Some(Control::Node(node)) if node.uid != self.own.uid => {
+    /// Takes a message; a question that is to be answered is returned as who asks and the id.
+    pub(super) fn on_message(&self, payload: &[u8], now: Instant) -> Option<(String, u64)> {
+        match Control::parse(payload)? {
+            Control::Node(node) if node.uid != self.own.uid => {
+                let mut others = self.others();
                 let known = others.contains_key(&node.uid);
                 if known || others.len() < MOST {
                     others.insert(node.uid.clone(), (node, now));
@@ -62,11 +81,38 @@ impl Nodes {
                     self.hurry.notify_one();
                 }
             }
-            Some(Control::Bye { uid }) => {
-                others.remove(&uid);
+            Control::Bye { uid } => {
+                self.others().remove(&uid);
             }
-            Some(Control::Node(_)) | None => {}
+            Control::Ask { uid, id, what: Question::Node } if uid != self.own.uid => {
+                return Some((uid, id));
+            }
+            Control::Answer { uid, id, what } => {
+                if let Some(waiting) = locked(&self.questions).get(&id)
+                    && waiting.try_send((uid, what)).is_err()
+                {
+                    tracing::debug!("more servers answer than there can be");
+                }
+            }
+            Control::Node(_) | Control::Ask { .. } => {}
         }
+        None
+    }
+
+    /// Begins to wait for answers; `None` when too many wait already.
+    fn question(&self) -> Option<(u64, mpsc::Receiver<(String, Answer)>)> {
+        let mut questions = locked(&self.questions);
+        if questions.len() >= QUESTIONS {
+            return None;
+        }
+        let id = self.next_question.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = mpsc::channel(ANSWERS);
+        questions.insert(id, sender);
+        Some((id, receiver))
+    }
+
+    fn forget(&self, id: u64) {
+        locked(&self.questions).remove(&id);
     }
 
     fn known(&self, now: Instant) -> Vec<Node> {
@@ -76,18 +122,65 @@ impl Nodes {
     }
 
     fn others(&self) -> MutexGuard<'_, BTreeMap<String, (Node, Instant)>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.others)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 // === impl Hub ===
 
 impl Hub {
-    /// This server first, then the others that are there.
-    pub fn nodes(&self) -> Vec<Node> {
-        let mut nodes = vec![self.own_node()];
-        nodes.append(&mut self.inner.nodes.known(Instant::now()));
-        nodes
+    /// This server first, then the others that are there, as they say now; one that does not answer
+    /// in time as it said last.
+    pub async fn nodes(&self) -> Vec<Node> {
+        let mut known = self.inner.nodes.known(Instant::now());
+        let answers = if known.is_empty() { Vec::new() } else { self.ask(known.len()).await };
+        for (uid, Answer::Node(node)) in answers {
+            match known.iter_mut().find(|known| known.uid == uid) {
+                Some(known) => *known = node,
+                None => known.push(node),
+            }
+        }
+        known.insert(0, self.own_node());
+        known
+    }
+
+    /// Asks all servers what they have, until so many have answered or the time is up.
+    async fn ask(&self, servers: usize) -> Vec<(String, Answer)> {
+        let nodes = &self.inner.nodes;
+        let mut answers = Vec::new();
+        let Some((id, mut receiver)) = nodes.question() else { return answers };
+        let asking = async {
+            let ask = Control::Ask { uid: nodes.own.uid.clone(), id, what: Question::Node };
+            if let Err(error) = self.inner.store.tell_all(&ask).await {
+                return tracing::debug!(%error, "the other servers cannot be asked");
+            }
+            while answers.len() < servers
+                && let Some(answer) = receiver.recv().await
+            {
+                answers.push(answer);
+            }
+        };
+        if tokio::time::timeout(PATIENCE, asking).await.is_err() {
+            tracing::debug!(id, "some servers did not answer");
+        }
+        nodes.forget(id);
+        answers
+    }
+
+    /// Answers another server.
+    pub(super) fn answer(&self, (uid, id): (String, u64)) {
+        let hub = self.clone();
+        tokio::spawn(async move {
+            let own = hub.own_node();
+            let answer = Control::Answer { uid: own.uid.clone(), id, what: Answer::Node(own) };
+            if let Err(error) = hub.inner.store.tell_one(&uid, &answer).await {
+                tracing::debug!(%error, "a question was not answered");
+            }
+        });
     }
 
     /// Tells the others that this server stops.
@@ -117,11 +210,12 @@ impl Hub {
 pub(super) async fn announce(hub: Hub) {
     let (nodes, store) = (&hub.inner.nodes, &hub.inner.store);
     loop {
-        let listening = || nodes.listening.load(Ordering::Acquire) == store.generation();
+        let uid = &nodes.own.uid;
+        let listening = || *locked(&nodes.listening) == store.control_lives(uid);
         if !listening()
-            && let Ok(generation) = store.listen_control().await
+            && let Ok(lives) = store.listen_control(uid).await
         {
-            nodes.listening.store(generation, Ordering::Release);
+            *locked(&nodes.listening) = lives;
         }
         if let Err(error) = store.tell_all(&Control::Node(hub.own_node())).await {
             tracing::trace!(%error, "the other servers do not hear of this one");
@@ -167,12 +261,40 @@ mod tests {
             nodes.known(at).into_iter().map(|node| node.uid).collect()
         };
         for uid in ["own", "a", "b"] {
-            nodes.on_message(&node(uid), now);
+            assert_eq!(nodes.on_message(&node(uid), now), None);
         }
-        nodes.on_message(b"garbage", now);
+        assert_eq!(nodes.on_message(b"garbage", now), None);
         assert_eq!(known(now), ["a", "b"]);
-        nodes.on_message(&Control::Bye { uid: "a".to_owned() }.to_json(), now);
+        let bye = Control::Bye { uid: "a".to_owned() };
+        assert_eq!(nodes.on_message(&bye.to_json(), now), None);
         assert_eq!(known(now + Duration::from_secs(6)), ["b"]);
         assert!(known(now + SILENCE).is_empty());
+    }
+    #[test]
+    fn questions_of_others_are_to_be_answered_and_answers_find_who_waits() {
+        let now = Instant::now();
+        let started = now;
+        let nodes = Nodes::new(Identity {
+            uid: "own".to_owned(),
+            name: String::new(),
+            version: "",
+            started,
+        });
+        let ask =
+            |uid: &str| Control::Ask { uid: uid.to_owned(), id: 5, what: Question::Node }.to_json();
+        assert_eq!(nodes.on_message(&ask("a"), now), Some(("a".to_owned(), 5)));
+        assert_eq!(nodes.on_message(&ask("own"), now), None);
+        let (id, mut receiver) = nodes.question().unwrap();
+        let Some(Control::Node(b)) = Control::parse(&node("b")) else { panic!("a node") };
+        for answered in [id, id + 1] {
+            let what = Answer::Node(b.clone());
+            let answer = Control::Answer { uid: "b".to_owned(), id: answered, what };
+            assert_eq!(nodes.on_message(&answer.to_json(), now), None);
+        }
+        assert_eq!(receiver.try_recv().unwrap().0, "b");
+        assert!(receiver.try_recv().is_err());
+        nodes.forget(id);
+        let waiting: Vec<_> = (0..QUESTIONS).map(|_| nodes.question().unwrap()).collect();
+        assert!(nodes.question().is_none(), "{} wait", waiting.len());
     }
 }

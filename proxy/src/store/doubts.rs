@@ -1,4 +1,5 @@
-//! Clients whose removal, or failed join, Redis has not answered: removed until it does.
+//! What Redis has not answered: clients that shall be gone are removed until it does, and users are
+//! put online or offline, as they are by then.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +9,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use rollcall_wire::words;
 
-use super::Store;
 use super::reply::StoreError;
+use super::shard::{Place, Shard};
+use super::slots::SlotSet;
 
 /// How often unanswered removals are tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -18,89 +20,115 @@ const AT_ONCE: usize = 64;
 /// More than this is left to the lease: the counts differ, and everything is put back anew.
 const MOST: usize = 100_000;
 
-type Doubt = (Arc<str>, Arc<str>);
+/// Of what it is not known how it is in Redis.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Doubt {
+    /// A client that shall not be in a channel.
+    Client { channel: Arc<str>, client: Arc<str> },
+    /// A user who shall be online or not, as the connections say.
+    User(Arc<str>),
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    /// Each with a number of its own: a removal settles the doubt it was sent for, not a later one.
-    clients: Mutex<HashMap<Doubt, u64>>,
+    /// With the slot, and a number: an answer settles the doubt it is about, not a later one.
+    all: Mutex<HashMap<Doubt, (u16, u64)>>,
 }
 
 // === impl Doubts ===
 
 impl Doubts {
-    pub(super) fn add(&self, channel: &Arc<str>, client: &Arc<str>) {
+    pub(super) fn add(&self, slot: u16, doubt: Doubt) {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let mut clients = self.clients();
-        if clients.len() < MOST {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            clients.insert((channel.clone(), client.clone()), number);
+        let mut all = self.all();
+        if all.len() < MOST {
+            all.insert(doubt, (slot, NEXT.fetch_add(1, Ordering::Relaxed)));
         }
+    }
+
+    /// Whether something in `slots` is in doubt.
+    pub(super) fn concern(&self, slots: &SlotSet) -> bool {
+        self.all().values().any(|(slot, _)| slots.contains(*slot))
     }
 
     fn number(&self, doubt: &Doubt) -> Option<u64> {
-        self.clients().get(doubt).copied()
+        self.all().get(doubt).map(|(_, number)| *number)
     }
 
     fn settle(&self, doubt: &Doubt, number: Option<u64>) {
-        let mut clients = self.clients();
-        if clients.get(doubt).copied() == number {
-            clients.remove(doubt);
+        let mut all = self.all();
+        if all.get(doubt).map(|(_, number)| *number) == number {
+            all.remove(doubt);
         }
     }
 
-    fn clients(&self) -> MutexGuard<'_, HashMap<Doubt, u64>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    fn list(&self) -> Vec<(Doubt, u16)> {
+        self.all().iter().map(|(doubt, (slot, _))| (doubt.clone(), *slot)).collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Doubt, (u16, u64)>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// === impl Store ===
+// === impl Place ===
 
-impl Store {
+impl Place {
     /// A client that joins again shall begin from nothing: what is in doubt is removed first.
     pub(super) async fn settle(
         &self,
         channel: &Arc<str>,
         client: &Arc<str>,
     ) -> Result<(), StoreError> {
-        let doubt = (channel.clone(), client.clone());
-        if self.inner.doubts.number(&doubt).is_some() { self.resolve(&doubt).await } else { Ok(()) }
+        let doubt = Doubt::Client { channel: channel.clone(), client: client.clone() };
+        let doubts = &self.shard.doubts;
+        if doubts.number(&doubt).is_some() { self.resolve(&doubt).await } else { Ok(()) }
     }
 
-    /// Removes a client that is in doubt, unless it is not any more: decided in the moment in which
-    /// the command takes its place in the order of commands.
+    /// Sends what ends a doubt, unless it has ended: decided in the moment in which the command
+    /// takes its place in the order of commands.
     async fn resolve(&self, doubt: &Doubt) -> Result<(), StoreError> {
-        let (channel, client) = doubt;
+        let doubts = &self.shard.doubts;
         let mut number = None;
-        let removed = self.issue(|_| {
-            number = self.inner.doubts.number(doubt);
-            number.map(|_| (words::PRESENCE_REM, self.rem(channel, client)))
+        let sent = self.issue(|holdings, node, _| {
+            number = doubts.number(doubt);
+            number?;
+            Some(match doubt {
+                Doubt::Client { channel, client } => {
+                    (words::PRESENCE_REM, self.rem(channel, client))
+                }
+                Doubt::User(user) if holdings.has_user(user) => {
+                    (words::USERSTATUS_ONLINE, self.hold(user, node)?)
+                }
+                Doubt::User(user) => (words::USERSTATUS_OFFLINE, self.hold(user, node)?),
+            })
         });
-        match removed.await {
-            Some(Err(error @ (StoreError::Away(_) | StoreError::Unexpected(_)))) => Err(error),
-            Some(_) => {
-                self.inner.doubts.settle(doubt, number);
-                Ok(())
-            }
-            None => Ok(()),
+        match sent.await {
+            // A lease that is lost takes what it held with it, and what is held is put back.
+            Some(Ok(_) | Err(StoreError::Refused(_) | StoreError::NoLease)) => {}
+            Some(Err(error)) => return Err(error),
+            None => return Ok(()),
         }
+        doubts.settle(doubt, number);
+        Ok(())
     }
 }
 
-/// Repeats unanswered removals for as long as the server runs.
-pub(super) async fn resolve(store: Store) {
+/// Repeats what was not answered for as long as the server runs.
+pub(super) async fn resolve(shard: Arc<Shard>) {
     loop {
-        tokio::time::sleep(RETRY).await;
-        if store.up().is_err() {
-            continue;
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            () = shard.stopping.cancelled() => return,
         }
-        let doubts: Vec<Doubt> = store.inner.doubts.clients().keys().cloned().collect();
-        stream::iter(doubts)
-            .for_each_concurrent(AT_ONCE, |doubt| {
-                let store = &store;
+        stream::iter(shard.doubts.list())
+            .for_each_concurrent(AT_ONCE, |(doubt, slot)| {
+                let place = Place { shard: shard.clone(), slot };
                 async move {
-                    if let Err(error) = store.resolve(&doubt).await {
-                        tracing::debug!(%error, "a removal is tried again");
+                    if place.up().is_ok()
+                        && let Err(error) = place.resolve(&doubt).await
+                    {
+                        tracing::debug!(%error, "what was not answered is sent again");
                     }
                 }
             })

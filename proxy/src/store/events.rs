@@ -1,18 +1,23 @@
-//! Listening: sharded subscriptions on the events connection, and what arrives there.
+//! Listening: sharded subscriptions on the events connections, and what arrives there.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
+use fred::error::Error;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::types::Value;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
 
 use super::Store;
+use super::cluster_nodes::Redirect;
+use super::master::Master;
 use super::reply::StoreError;
+use super::shard::{Place, Shard};
 
-/// Events that may wait for the hub. When it is full, the pump waits, fred's own buffer fills, and
+/// Events that may wait for the hub. When it is full, the pumps wait, fred's own buffers fill, and
 /// an overflow there is noticed as [`StoreEvent::Missed`]: nothing is lost in silence.
 pub(super) const QUEUE: usize = 4_096;
+/// How often a subscription follows a slot that moves.
+const REDIRECTS: u32 = 4;
 
 /// Something the hub must know.
 #[derive(Debug)]
@@ -21,12 +26,16 @@ pub enum StoreEvent {
     Message { channel: Box<str>, payload: bytes::Bytes },
     /// What a server tells the others.
     Control(bytes::Bytes),
-    /// The events connection is new: every channel must be subscribed and checked again.
-    Reconnected,
-    /// Events were dropped on the way: every channel must be checked again.
-    Missed,
-    /// Redis may have lost data: every channel must be checked again, patiently.
-    NewEpoch,
+    /// An events connection is new, or slots have moved: every channel whose life is not that of
+    /// its subscription must be subscribed and checked again.
+    Renewed,
+    /// Events were dropped on the way: every channel of this life must be checked again.
+    Missed { life: u64 },
+    /// Redis has lost nothing around the beginning of this life: what was missed before it can be
+    /// read.
+    Trusted { life: u64 },
+    /// Redis may have lost data: every channel of this life must be checked again, patiently.
+    NewEpoch { life: u64 },
 }
 
 // === impl Store ===
@@ -34,92 +43,133 @@ pub enum StoreEvent {
 impl Store {
     /// Starts listening to a channel; the life of the connection for which that holds.
     pub async fn listen(&self, channel: &str) -> Result<u64, StoreError> {
-        self.up()?;
-        self.listen_again(channel).await
+        let place = self.roster_place(channel)?;
+        place.up()?;
+        place.subscribe(&self.names().roster(channel)).await
     }
 
     /// The same after a reconnect, when the rest of Redis may not be ready yet.
     pub async fn listen_again(&self, channel: &str) -> Result<u64, StoreError> {
-        self.subscribe(self.inner.names.roster(channel)).await
+        self.roster_place(channel)?.subscribe(&self.names().roster(channel)).await
     }
 
-    /// The life of the events connection: what was subscribed in another one is not subscribed.
-    pub fn generation(&self) -> u64 {
-        self.inner.generation.load(Ordering::Acquire)
+    /// The life of the events connection for a channel: what was subscribed in another one is not
+    /// subscribed. 0 while there is none.
+    pub fn life(&self, channel: &str) -> u64 {
+        self.roster_place(channel).map(|place| place.life()).unwrap_or_default()
     }
 
-    /// Subscribes to one sharded channel.
-    pub(super) async fn subscribe(&self, channel: String) -> Result<u64, StoreError> {
-        let generation = self.generation();
-        let result = self.inner.links.events.ssubscribe(channel).await;
-        self.trust_or_reconnect(generation, result).map(|()| generation)
+    /// Whether it is known that Redis lost nothing around the beginning of the life of a channel's
+    /// events connection.
+    pub fn is_trusted(&self, channel: &str) -> bool {
+        let place = self.roster_place(channel);
+        let owner = place.ok().and_then(|place| place.shard.map().owner(place.slot).cloned());
+        owner.is_some_and(|owner| owner.is_trusted())
     }
 
-    /// Stops listening to a channel.
-    pub async fn unlisten(&self, channel: &str) -> Result<(), StoreError> {
-        let generation = self.generation();
-        let events = &self.inner.links.events;
-        let result = events.sunsubscribe(self.inner.names.roster(channel)).await;
-        self.trust_or_reconnect(generation, result)
-    }
-
-    /// After any error on the events connection its state is unknown: a new one is made, once for
-    /// each life of the connection, however many calls failed on it.
-    fn trust_or_reconnect(
-        &self,
-        generation: u64,
-        result: Result<(), fred::error::Error>,
-    ) -> Result<(), StoreError> {
-        let Err(error) = result else { return Ok(()) };
-        let events = &self.inner.links.events;
-        let current = generation == self.generation() && events.is_connected();
-        if current && self.inner.given_up.swap(generation, Ordering::AcqRel) != generation {
-            tracing::warn!(error = error.details(), "the events connection is made anew");
-            let events = events.clone();
-            tokio::spawn(async move { events.force_reconnection().await });
+    /// Stops listening to a channel that was subscribed in the life `since`.
+    pub async fn unlisten(&self, channel: &str, since: u64) -> Result<(), StoreError> {
+        let place = self.roster_place(channel)?;
+        let master = place.shard.owner(place.slot)?;
+        if master.life() != since {
+            // It went with its connection, or with its slot; a word about a slot that is not there
+            // any more would be answered by an error that fred takes for another command's.
+            return Ok(());
         }
-        Err(error.into())
+        let result = master.links.events.sunsubscribe(self.names().roster(channel)).await;
+        master.trust_or_make_anew(since, result)
     }
 }
 
-/// Passes on what arrives on the events connection.
-pub(super) async fn pump(store: Store, queue: mpsc::Sender<StoreEvent>) {
-    let client = &store.inner.links.events;
+// === impl Place ===
+
+impl Place {
+    /// Subscribes to the sharded channel `key`, which is here.
+    pub(super) async fn subscribe(&self, key: &str) -> Result<u64, StoreError> {
+        for _ in 0..REDIRECTS {
+            let map = self.shard.map();
+            let Some(master) = map.owner(self.slot) else { break };
+            let life = master.life();
+            let result = master.links.events.ssubscribe(key.to_owned()).await;
+            let moved = result.as_ref().err().and_then(|error| self.moved(error, master));
+            match moved {
+                Some(Redirect::Moved { slot, address }) => self.shard.moved(slot, &address).await,
+                _ => return master.trust_or_make_anew(life, result).map(|()| life),
+            }
+        }
+        Err(StoreError::Away(self.shard.trouble()))
+    }
+
+    /// A redirection that is about this slot; one about another answers another command.
+    fn moved(&self, error: &Error, master: &Master) -> Option<Redirect> {
+        let redirect = Redirect::parse(error.details(), &master.address)?;
+        matches!(&redirect, Redirect::Moved { slot, .. } if *slot == self.slot).then_some(redirect)
+    }
+}
+
+// === impl Master ===
+
+impl Master {
+    /// After any error on the events connection its state is unknown: a new one is made.
+    fn trust_or_make_anew(&self, life: u64, result: Result<(), Error>) -> Result<(), StoreError> {
+        let Err(error) = result else { return Ok(()) };
+        self.make_events_anew(life, error.details());
+        Err(error.into())
+    }
+
+    /// Makes the events connection anew, once for each of its lives, however many calls failed.
+    pub(super) fn make_events_anew(&self, life: u64, error: &str) {
+        let events = &self.links.events;
+        if events.is_connected() && !self.gone.is_cancelled() && self.give_up(life) {
+            tracing::warn!(address = %self.address, error, "the events connection is made anew");
+            let events = events.clone();
+            tokio::spawn(async move { events.force_reconnection().await });
+        }
+    }
+}
+
+/// Passes on what arrives on the events connection of one master.
+pub(super) async fn pump(shard: Arc<Shard>, master: Arc<Master>) {
+    let client = &master.links.events;
     let mut messages = client.message_rx();
     let mut reconnects = client.reconnect_rx();
+    if client.is_connected() {
+        // The first connection was quicker than this.
+        master.begin_life();
+        shard.tell(StoreEvent::Renewed).await;
+    }
     loop {
         let event = tokio::select! {
             message = messages.recv() => match message {
-                Ok(message) => match event(&store, &message.channel, message.value) {
+                Ok(message) => match event(&shard, &message.channel, message.value) {
                     Some(event) => event,
                     None => continue,
                 },
-                Err(RecvError::Lagged(_)) => StoreEvent::Missed,
+                Err(RecvError::Lagged(_)) => StoreEvent::Missed { life: master.life() },
                 Err(RecvError::Closed) => return,
             },
             reconnect = reconnects.recv() => match reconnect {
                 Ok(_) | Err(RecvError::Lagged(_)) => {
-                    store.inner.generation.fetch_add(1, Ordering::AcqRel);
-                    StoreEvent::Reconnected
+                    master.begin_life();
+                    StoreEvent::Renewed
                 }
                 Err(RecvError::Closed) => return,
             },
         };
-        if queue.send(event).await.is_err() {
-            return;
-        }
+        shard.tell(event).await;
     }
 }
 
-fn event(store: &Store, key: &str, value: Value) -> Option<StoreEvent> {
+fn event(shard: &Shard, key: &str, value: Value) -> Option<StoreEvent> {
     let payload = match value {
         Value::Bytes(bytes) => bytes,
         Value::String(text) => text.into_inner(),
         _ => return None,
     };
-    let names = &store.inner.names;
+    let names = &shard.names;
     match names.channel(key) {
         Some(channel) => Some(StoreEvent::Message { channel: channel.into(), payload }),
-        None => (key == names.control()).then_some(StoreEvent::Control(payload)),
+        // Nothing else is subscribed to.
+        None => Some(StoreEvent::Control(payload)),
     }
 }

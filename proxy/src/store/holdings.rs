@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::recovery::Recovery;
+use super::slots::SlotSet;
+
 /// A client in a channel, as it is put (and put back) into the roster.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -16,31 +19,53 @@ pub struct Entry {
     pub announce: bool,
 }
 
-/// The holdings; changed only together with the command that changes Redis.
+/// The holdings of one shard; changed only together with the command that changes Redis.
 #[derive(Debug)]
 pub(super) struct Holdings {
-    /// The name under which everything new is added.
-    pub(super) node: Arc<str>,
-    /// Names that are still to be dropped, once everything is under the current one.
-    old: Vec<Arc<str>>,
-    channels: HashMap<Arc<str>, HashMap<Arc<str>, Entry>>,
-    entries: u64,
-    users: HashMap<Arc<str>, u32>,
+    channels: HashMap<Arc<str>, Held>,
+    users: HashMap<Arc<str>, Online>,
+    /// Counts for each slot; the slots of a master are those its answers are compared with.
+    counts: Vec<Count>,
+    /// What is to be put back.
+    pub(super) recovery: Recovery,
+}
+
+/// A channel with clients of this server.
+#[derive(Debug)]
+struct Held {
+    slot: u16,
+    clients: HashMap<Arc<str>, Entry>,
+}
+
+/// A user with connections to this server.
+#[derive(Debug)]
+struct Online {
+    slot: u16,
+    connections: u32,
+}
+
+/// What is held in one slot.
+#[derive(Debug, Clone, Default)]
+struct Count {
+    entries: u32,
+    users: u32,
+    /// Commands under way that change what is held.
+    in_flight: u32,
     /// Counts every change, so that a comparison knows whether it saw a quiet moment.
     changes: u64,
-    in_flight: u64,
 }
 
 /// The names of everything that is held.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct List {
-    /// `(channel, client)` pairs.
-    pub(super) entries: Vec<(Arc<str>, Arc<str>)>,
-    pub(super) users: Vec<Arc<str>>,
+    /// `(slot, channel, client)`.
+    pub(super) entries: Vec<(u16, Arc<str>, Arc<str>)>,
+    /// `(slot, user)`.
+    pub(super) users: Vec<(u16, Arc<str>)>,
 }
 
 /// What a keepalive's reply is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Snapshot {
     pub(super) entries: u64,
     pub(super) users: u64,
@@ -51,78 +76,78 @@ pub(super) struct Snapshot {
 // === impl Holdings ===
 
 impl Holdings {
-    pub(super) fn new(node: Arc<str>) -> Self {
+    /// Nothing, in so many slots.
+    pub(super) fn new(slots: usize) -> Self {
         Self {
-            node,
-            old: Vec::new(),
             channels: HashMap::new(),
-            entries: 0,
             users: HashMap::new(),
-            changes: 0,
-            in_flight: 0,
+            counts: vec![Count::default(); slots],
+            recovery: Recovery::default(),
         }
     }
 
-    /// From now on everything is added under `node`.
-    pub(super) fn rename(&mut self, node: Arc<str>) {
-        let old = std::mem::replace(&mut self.node, node);
-        self.old.push(old);
-    }
-
-    /// Every name whose lease must live, the current one first.
-    pub(super) fn names(&self) -> Vec<Arc<str>> {
-        std::iter::once(&self.node).chain(&self.old).cloned().collect()
-    }
-
-    /// An old name is dropped.
-    pub(super) fn forget_name(&mut self, name: &str) {
-        self.old.retain(|old| **old != *name);
+    pub(super) fn slots(&self) -> usize {
+        self.counts.len()
     }
 
     /// Notes an entry that is about to be added.
-    pub(super) fn insert(&mut self, channel: &Arc<str>, entry: Entry) {
-        let clients = self.channels.entry(channel.clone()).or_default();
-        if clients.insert(entry.client.clone(), entry).is_none() {
-            self.entries += 1;
-        }
-        self.changes += 1;
+    pub(super) fn insert(&mut self, slot: u16, channel: &Arc<str>, entry: Entry) {
+        let new = || Held { slot, clients: HashMap::new() };
+        let held = self.channels.entry(channel.clone()).or_insert_with(new);
+        let is_new = held.clients.insert(entry.client.clone(), entry).is_none();
+        self.count(slot, |count| {
+            count.entries += u32::from(is_new);
+            count.changes += 1;
+        });
     }
 
     /// Forgets an entry; whether it was there.
     pub(super) fn remove(&mut self, channel: &str, client: &str) -> bool {
-        let Some(clients) = self.channels.get_mut(channel) else { return false };
-        let was_there = clients.remove(client).is_some();
-        if clients.is_empty() {
+        let Some(held) = self.channels.get_mut(channel) else { return false };
+        let was_there = held.clients.remove(client).is_some();
+        let slot = held.slot;
+        if held.clients.is_empty() {
             self.channels.remove(channel);
         }
         if was_there {
-            self.entries -= 1;
-            self.changes += 1;
+            self.count(slot, |count| {
+                count.entries -= 1;
+                count.changes += 1;
+            });
         }
         was_there
     }
 
     pub(super) fn get(&self, channel: &str, client: &str) -> Option<&Entry> {
-        self.channels.get(channel)?.get(client)
+        self.channels.get(channel)?.clients.get(client)
     }
 
     /// Notes one more connection of `user`; whether it is the first.
-    pub(super) fn user_came(&mut self, user: &Arc<str>) -> bool {
-        let count = self.users.entry(user.clone()).or_default();
-        *count += 1;
-        let first = *count == 1;
-        self.changes += u64::from(first);
+    pub(super) fn user_came(&mut self, slot: u16, user: &Arc<str>) -> bool {
+        let new = Online { slot, connections: 0 };
+        let online = self.users.entry(user.clone()).or_insert(new);
+        online.connections += 1;
+        let first = online.connections == 1;
+        if first {
+            self.count(slot, |count| {
+                count.users += 1;
+                count.changes += 1;
+            });
+        }
         first
     }
 
     /// Notes one connection of `user` less; whether it was the last.
     pub(super) fn user_went(&mut self, user: &str) -> bool {
-        let Some(count) = self.users.get_mut(user) else { return false };
-        *count -= 1;
-        let last = *count == 0;
+        let Some(online) = self.users.get_mut(user) else { return false };
+        online.connections -= 1;
+        let (slot, last) = (online.slot, online.connections == 0);
         if last {
             self.users.remove(user);
-            self.changes += 1;
+            self.count(slot, |count| {
+                count.users -= 1;
+                count.changes += 1;
+            });
         }
         last
     }
@@ -132,32 +157,43 @@ impl Holdings {
     }
 
     /// A command that changes what is held is under way; ends with [`Self::settled`].
-    pub(super) fn sent(&mut self) {
-        self.in_flight += 1;
+    pub(super) fn sent(&mut self, slot: u16) {
+        self.count(slot, |count| count.in_flight += 1);
     }
 
-    pub(super) fn settled(&mut self) {
-        self.in_flight -= 1;
+    pub(super) fn settled(&mut self, slot: u16) {
+        self.count(slot, |count| count.in_flight -= 1);
     }
 
-    /// Everything that is held.
-    pub(super) fn list(&self) -> List {
-        let entries = self
-            .channels
-            .iter()
-            .flat_map(|(channel, clients)| {
-                clients.keys().map(move |client| (channel.clone(), client.clone()))
-            })
-            .collect();
-        List { entries, users: self.users.keys().cloned().collect() }
+    /// Everything that is held in `slots`.
+    pub(super) fn list(&self, slots: &SlotSet) -> List {
+        let entries = self.channels.iter().filter(|(_, held)| slots.contains(held.slot));
+        let entries = entries.flat_map(|(channel, held)| {
+            held.clients.keys().map(move |client| (held.slot, channel.clone(), client.clone()))
+        });
+        let users = self.users.iter().filter(|(_, online)| slots.contains(online.slot));
+        List {
+            entries: entries.collect(),
+            users: users.map(|(user, online)| (online.slot, user.clone())).collect(),
+        }
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            entries: self.entries,
-            users: self.users.len() as u64,
-            changes: self.changes,
-            in_flight: self.in_flight,
+    /// The counts of `slots` together.
+    pub(super) fn snapshot(&self, slots: &SlotSet) -> Snapshot {
+        let mut sum = Snapshot::default();
+        for (slot, count) in (0..).zip(&self.counts).filter(|(slot, _)| slots.contains(*slot)) {
+            let _: u16 = slot;
+            sum.entries += u64::from(count.entries);
+            sum.users += u64::from(count.users);
+            sum.in_flight += u64::from(count.in_flight);
+            sum.changes += count.changes;
+        }
+        sum
+    }
+
+    fn count(&mut self, slot: u16, change: impl FnOnce(&mut Count)) {
+        if let Some(count) = self.counts.get_mut(usize::from(slot)) {
+            change(count);
         }
     }
 }
@@ -192,53 +228,50 @@ mod tests {
         }
     }
 
+    fn all() -> SlotSet {
+        (0..4).collect()
+    }
+
     #[test]
-    fn entries_are_counted_once() {
-        let mut holdings = Holdings::new("n".into());
-        let channel: Arc<str> = "a".into();
-        holdings.insert(&channel, entry("1"));
-        holdings.insert(&channel, entry("1"));
-        holdings.insert(&channel, entry("2"));
-        assert_eq!(holdings.snapshot().entries, 2);
+    fn entries_are_counted_once_in_their_slot() {
+        let mut holdings = Holdings::new(4);
+        let (one, two): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        holdings.insert(1, &one, entry("1"));
+        holdings.insert(1, &one, entry("1"));
+        holdings.insert(1, &one, entry("2"));
+        holdings.insert(2, &two, entry("1"));
+        let entries = |holdings: &Holdings, slots: &SlotSet| holdings.snapshot(slots).entries;
+        assert_eq!(entries(&holdings, &all()), 3);
+        assert_eq!(entries(&holdings, &[2].into_iter().collect()), 1);
         assert!(holdings.remove("a", "1"));
         assert!(!holdings.remove("a", "1"));
-        assert!(!holdings.remove("b", "1"));
-        assert_eq!(holdings.snapshot().entries, 1);
-        assert_eq!(holdings.list().entries.len(), 1);
+        assert!(!holdings.remove("c", "1"));
+        assert_eq!(entries(&holdings, &all()), 2);
+        assert_eq!(holdings.list(&[1].into_iter().collect()).entries.len(), 1);
     }
 
     #[test]
     fn a_user_is_held_from_the_first_connection_to_the_last() {
-        let mut holdings = Holdings::new("n".into());
+        let mut holdings = Holdings::new(4);
         let user: Arc<str> = "42".into();
-        assert!(holdings.user_came(&user));
-        assert!(!holdings.user_came(&user));
+        assert!(holdings.user_came(3, &user));
+        assert!(!holdings.user_came(3, &user));
+        assert_eq!(holdings.list(&all()).users, [(3, user)]);
         assert!(!holdings.user_went("42"));
         assert!(holdings.user_went("42"));
         assert!(!holdings.user_went("42"));
-        assert_eq!(holdings.snapshot().users, 0);
+        assert_eq!(holdings.snapshot(&all()).users, 0);
     }
 
     #[test]
     fn noise_is_what_changed_or_is_under_way() {
-        let mut holdings = Holdings::new("n".into());
-        let before = holdings.snapshot();
-        assert_eq!(before.noise_until(&holdings.snapshot()), 0);
-        holdings.sent();
-        assert_eq!(before.noise_until(&holdings.snapshot()), 1);
-        holdings.settled();
-        holdings.insert(&"a".into(), entry("1"));
-        assert_eq!(before.noise_until(&holdings.snapshot()), 1);
-    }
-
-    #[test]
-    fn old_names_live_until_they_are_dropped() {
-        let mut holdings = Holdings::new("a".into());
-        holdings.rename("b".into());
-        holdings.rename("c".into());
-        let names = |holdings: &Holdings| holdings.names().join(" ");
-        assert_eq!(names(&holdings), "c a b");
-        holdings.forget_name("a");
-        assert_eq!(names(&holdings), "c b");
+        let mut holdings = Holdings::new(4);
+        let before = holdings.snapshot(&all());
+        assert_eq!(before.noise_until(&holdings.snapshot(&all())), 0);
+        holdings.sent(0);
+        assert_eq!(before.noise_until(&holdings.snapshot(&all())), 1);
+        holdings.settled(0);
+        holdings.insert(0, &"a".into(), entry("1"));
+        assert_eq!(before.noise_until(&holdings.snapshot(&all())), 1);
     }
 }

@@ -9,14 +9,15 @@ use std::time::Duration;
 use fred::interfaces::ClientLike;
 use futures_util::future::join_all;
 use rollcall_wire::words;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::call::{self, arg};
 use super::events::StoreEvent;
 use super::holdings::Snapshot;
 use super::link::CONNECTING;
+use super::master::Master;
 use super::reply::{Reply, StoreError};
+use super::shard::Shard;
 use super::{Health, Store};
 
 /// How often the lease is renewed, unless it is so short that it must be more often.
@@ -27,6 +28,8 @@ const RETRY: Duration = Duration::from_millis(200);
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 /// Counts that differ are acted on at most this often.
 const SWEEP_PAUSE: Duration = Duration::from_secs(5);
+/// After a loss, how long every server has to put back what it holds.
+const PUT_BACK: Duration = Duration::from_secs(5);
 /// The oldest Redis with sharded pub/sub.
 const OLDEST: (u32, u32) = (7, 0);
 
@@ -34,6 +37,8 @@ const OLDEST: (u32, u32) = (7, 0);
 #[derive(Debug, Default)]
 struct Memory {
     epoch: Option<u64>,
+    /// Since when it is this one.
+    since: Option<Instant>,
     /// The name that was renewed last: its next renewal must not be fresh.
     kept: Option<Arc<str>>,
     /// The signs of the difference seen last.
@@ -51,6 +56,15 @@ pub(super) struct Kept {
     pub(super) users: u64,
 }
 
+/// What this server holds there, around a renewal.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    before: Snapshot,
+    after: Snapshot,
+    /// Nothing was on its way to or from there.
+    comparable: bool,
+}
+
 /// What a renewal's answer asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -61,106 +75,155 @@ enum Verdict {
     Differs,
 }
 
-/// A node name nobody else has or had.
-pub(super) fn node_name() -> Arc<str> {
-    uuid::Uuid::new_v4().to_string().into()
-}
-
-/// Renews the lease until the server stops.
-pub(super) async fn keep(store: Store, events: mpsc::Sender<StoreEvent>) {
+/// Renews the lease at one master for as long as it is used.
+pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
     let mut memory = Memory::default();
-    let often = RENEW.min(store.inner.settings.lease * 2 / 5);
+    let often = RENEW.min(shard.settings.lease * 2 / 5);
     loop {
         let started = Instant::now();
-        let renewed = renew(&store, &mut memory, &events).await;
+        let renewed = renew(&shard, &master, &mut memory).await;
         let (health, pause) = match &renewed {
-            Ok(()) => match store.inner.links.trouble() {
+            Ok(()) => match master.trouble() {
                 None => (Health::Up, often),
                 Some(trouble) => (Health::Down(away(trouble).to_string()), RETRY),
             },
-            Err(error) => (Health::Down(explain(&store, error).await), RETRY),
+            Err(error) => (Health::Down(explain(&master, error).await), RETRY),
         };
-        set_health(&store, health);
+        let up = health == Health::Up;
+        if !up {
+            // Perhaps somebody else owns its slots by now.
+            shard.look.notify_one();
+        }
+        if master.set_health(health) && up {
+            // What waited for it can be put back.
+            shard.sweep.notify_one();
+        }
         tokio::select! {
             () = tokio::time::sleep_until(started + pause) => {}
-            () = store.inner.hurry.notified() => {}
-            () = store.inner.stopping.cancelled() => return,
+            () = master.hurry.notified() => {}
+            () = master.gone.cancelled() => return,
+            () = shard.stopping.cancelled() => return,
         }
     }
 }
 
 /// Lets go of every name, at a graceful stop; the leaves follow in Redis.
 pub(super) async fn drop_all(store: &Store) {
-    store.inner.stopping.cancel();
-    let names = store.holdings().names();
+    let mut dropping = Vec::new();
+    for shard in store.shards() {
+        for master in shard.map().masters() {
+            let names = shard.names_at(master);
+            dropping.push(drop_names(shard.clone(), master.clone(), names));
+        }
+    }
+    join_all(dropping).await;
+}
+
+async fn drop_names(shard: Arc<Shard>, master: Arc<Master>, names: Vec<Arc<str>>) {
     for node in names {
-        match tokio::time::timeout(RENEW, let_go(store, &node)).await {
+        match tokio::time::timeout(RENEW, let_go(&master, &node)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the lease was left to run out"),
-            Err(_) => return tracing::debug!("redis does not answer: leases are left to run out"),
+            Err(_) => {
+                let redis = &shard.redis.place;
+                return tracing::debug!(%redis, "no answer: leases are left to run out");
+            }
         }
     }
 }
 
 async fn renew(
-    store: &Store,
+    shard: &Arc<Shard>,
+    master: &Arc<Master>,
     memory: &mut Memory,
-    events: &mpsc::Sender<StoreEvent>,
 ) -> Result<(), StoreError> {
-    let (names, before) = {
-        let holdings = store.holdings();
-        (holdings.names(), holdings.snapshot())
+    let life = master.life();
+    let names = shard.names_at(master);
+    let slots = shard.map().owned_by(master);
+    let (before, whole) = {
+        let holdings = shard.holdings();
+        (holdings.snapshot(&slots), !holdings.recovery.concerns(&slots))
     };
-    // The current name first; the others are on their way out, and only shall not end too early.
-    let mut answers = join_all(names.iter().map(|name| keep_name(store, name))).await.into_iter();
-    let kept = answers.next().unwrap_or(Err(StoreError::Unexpected(words::PRESENCE_LEASE)))?;
-    let after = store.holdings().snapshot();
-    let node = names.into_iter().next();
-    let verdict = memory.judge(node, &kept, &before, &after);
-    match verdict {
-        Verdict::Fine => {}
-        Verdict::Lost => {
-            if events.send(StoreEvent::NewEpoch).await.is_err() {
-                tracing::debug!("nobody listens any more");
+    // The own name first; the others shall only not end too early.
+    let renewals = names.iter().map(|name| keep_name(shard, master, name));
+    let answers = join_all(renewals).await;
+    let after = shard.holdings().snapshot(&slots);
+    let Some(kept) = sum(answers)? else { return Ok(()) };
+    let comparable = whole
+        && master.trouble().is_none()
+        && !shard.doubts.concern(&slots)
+        && shard.is_settled()
+        && shard.map().owned_by(master) == slots;
+    let held = Held { before, after, comparable };
+    match memory.judge(names.first().cloned(), &kept, &held) {
+        Verdict::Fine => {
+            if memory.is_calm() && master.trust(life) {
+                shard.tell(StoreEvent::Trusted { life }).await;
             }
-            store.inner.sweep.notify_one();
+        }
+        Verdict::Lost => {
+            shard.tell(StoreEvent::NewEpoch { life: master.life() }).await;
+            master.mark_lost();
+            shard.sweep.notify_one();
         }
         Verdict::Differs => {
             tracing::warn!(
+                address = %master.address,
                 redis_entries = kept.entries,
                 entries = after.entries,
                 redis_users = kept.users,
                 users = after.users,
                 "redis holds other counts under this node than the server"
             );
-            store.inner.sweep.notify_one();
+            // What is too much may be under any name of ours.
+            shard.map().masters().iter().for_each(|master| master.mark_lost());
+            shard.sweep.notify_one();
         }
     }
     Ok(())
 }
 
+/// The own name's answer with the counts of all names; `None` when some are not known.
+fn sum(answers: Vec<Result<Kept, StoreError>>) -> Result<Option<Kept>, StoreError> {
+    let mut answers = answers.into_iter();
+    let own = answers.next().unwrap_or(Err(StoreError::Unexpected(words::PRESENCE_LEASE)))?;
+    Ok(answers.try_fold(own, |sum, other| {
+        let other = other.ok()?;
+        let (entries, users) = (sum.entries + other.entries, sum.users + other.users);
+        Some(Kept { entries, users, ..sum })
+    }))
+}
+
 // === impl Memory ===
 
 impl Memory {
+    /// Whether Redis has lost nothing for so long that everybody has put back what was lost before.
+    fn is_calm(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= PUT_BACK)
+    }
+
     /// Compares a renewal's answer with what is held.
-    fn judge(
-        &mut self,
-        node: Option<Arc<str>>,
-        kept: &Kept,
-        before: &Snapshot,
-        after: &Snapshot,
-    ) -> Verdict {
-        let new_epoch = self.epoch.replace(kept.epoch).is_some_and(|epoch| epoch != kept.epoch);
+    fn judge(&mut self, node: Option<Arc<str>>, kept: &Kept, held: &Held) -> Verdict {
+        let before = self.epoch.replace(kept.epoch);
+        let new_epoch = before.is_some_and(|epoch| epoch != kept.epoch);
+        if before != self.epoch {
+            self.since = Some(Instant::now());
+        }
         let same_name = self.kept == node;
         self.kept = node;
         if new_epoch || (kept.fresh && same_name) {
             self.differed = None;
             return Verdict::Lost;
         }
+        if !held.comparable {
+            self.differed = None;
+            return Verdict::Fine;
+        }
         let minus = |there: u64, here: u64| i128::from(there) - i128::from(here);
-        let difference = (minus(kept.entries, after.entries), minus(kept.users, after.users));
+        let difference =
+            (minus(kept.entries, held.after.entries), minus(kept.users, held.after.users));
         // What is under way right now may be counted on one side only.
-        let noise = before.noise_until(after);
+        let noise = held.before.noise_until(&held.after);
         if difference.0.abs() + difference.1.abs() <= noise {
             self.differed = None;
             return Verdict::Fine;
@@ -178,15 +241,19 @@ impl Memory {
 }
 
 /// Renews one name, or begins its lease.
-pub(super) async fn keep_name(store: &Store, node: &str) -> Result<Kept, StoreError> {
-    let px = store.inner.settings.lease.as_millis().to_string();
+pub(super) async fn keep_name(
+    shard: &Shard,
+    master: &Master,
+    node: &str,
+) -> Result<Kept, StoreError> {
+    let px = shard.settings.lease.as_millis().to_string();
     let args = vec![arg("KEEP"), arg(node.to_owned()), arg("PX"), arg(px)];
-    let links = &store.inner.links;
+    let links = &master.links;
     if !links.keepalive.is_connected() {
         return Err(away(links.trouble().unwrap_or_default()));
     }
     let call = call::on(&links.keepalive, words::PRESENCE_LEASE, args);
-    let patience = (store.inner.settings.lease / 2).max(LEAST_PATIENCE);
+    let patience = (shard.settings.lease / 2).max(LEAST_PATIENCE);
     let Ok(reply) = tokio::time::timeout(patience, call).await else {
         // Whatever hangs there, the next renewal shall not wait behind it; nor behind this.
         let keepalive = links.keepalive.clone();
@@ -197,9 +264,9 @@ pub(super) async fn keep_name(store: &Store, node: &str) -> Result<Kept, StoreEr
 }
 
 /// Ends the lease of one name.
-pub(super) async fn let_go(store: &Store, node: &str) -> Result<(), StoreError> {
+pub(super) async fn let_go(master: &Master, node: &str) -> Result<(), StoreError> {
     let args = vec![arg("DROP"), arg(node.to_owned())];
-    call::on(&store.inner.links.keepalive, words::PRESENCE_LEASE, args).await.map(|_| ())
+    call::on(&master.links.keepalive, words::PRESENCE_LEASE, args).await.map(|_| ())
 }
 
 fn kept(reply: Reply) -> Option<Kept> {
@@ -212,39 +279,21 @@ fn kept(reply: Reply) -> Option<Kept> {
     })
 }
 
-fn away(trouble: String) -> StoreError {
+pub(super) fn away(trouble: String) -> StoreError {
     match trouble.as_str() {
         CONNECTING => StoreError::Away(trouble),
         _ => StoreError::Away(format!("redis is away: {trouble}")),
     }
 }
 
-/// Says a change of health once, in the log of an operator who can act on it.
-fn set_health(store: &Store, health: Health) {
-    store.inner.health.send_if_modified(|current| {
-        if *current == health {
-            return false;
-        }
-        let address = &store.inner.settings.address;
-        match &health {
-            Health::Up => tracing::info!(%address, "redis is ready"),
-            // Every start begins so; it is worth a line only if it goes on to fail.
-            Health::Down(why) if why == CONNECTING => {}
-            Health::Down(why) => tracing::error!(%address, "{why}"),
-        }
-        *current = health;
-        true
-    });
-}
-
 /// What to do about a failed renewal.
-async fn explain(store: &Store, error: &StoreError) -> String {
+async fn explain(master: &Master, error: &StoreError) -> String {
     let text = match error {
         StoreError::Refused(text) => text,
         StoreError::Away(why) if why == CONNECTING => return why.clone(),
         other => return format!("{other}; trying again"),
     };
-    if let Some(version) = version(store).await.filter(|version| *version < OLDEST) {
+    if let Some(version) = version(master).await.filter(|version| *version < OLDEST) {
         let (major, minor) = version;
         return format!("redis {major}.{minor} is too old: Rollcall needs Redis 7.0 or later");
     }
@@ -256,8 +305,8 @@ async fn explain(store: &Store, error: &StoreError) -> String {
     format!("redis refused to renew the lease ({text}); trying again")
 }
 
-async fn version(store: &Store) -> Option<(u32, u32)> {
-    let reply = call::on(&store.inner.links.keepalive, "INFO", vec![arg("server")]).await.ok()?;
+async fn version(master: &Master) -> Option<(u32, u32)> {
+    let reply = call::on(&master.links.keepalive, "INFO", vec![arg("server")]).await.ok()?;
     let text = String::from_utf8(reply.bytes()?.to_vec()).ok()?;
     let version = text.lines().find_map(|line| line.strip_prefix("redis_version:"))?;
     let mut parts = version.split('.').map(str::parse);

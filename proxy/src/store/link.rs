@@ -1,21 +1,23 @@
 //! The three connections to one Redis master.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fred::clients::{Client, WithOptions};
+use fred::error::ErrorKind;
 use fred::interfaces::{ClientLike, EventInterface};
-use fred::types::RespVersion;
 use fred::types::config::{
-    Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, Server, ServerConfig,
+    Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, ServerConfig,
     UnresponsiveConfig,
 };
-
+use fred::types::{ClusterHash, CustomCommand, RespVersion};
 use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
 
-use super::reply::plain;
-use super::{Settings, Store};
-use crate::config::RedisAddress;
+use super::master::Master;
+use super::reply::{StoreError, plain};
+use super::tls;
+use crate::config::{RedisAddress, RedisPlace, RedisShard};
 
 /// How long to wait between two tries to connect.
 const RECONNECT_DELAY_MS: u32 = 150;
@@ -23,13 +25,18 @@ const RECONNECT_DELAY_MS: u32 = 150;
 const COMMANDS: usize = 65_536;
 /// Events that may wait between fred and us; falling further behind re-checks every channel.
 const EVENTS: usize = 65_536;
+/// The same where there are many masters: the memory for it is taken once for each.
+const EVENTS_OF_MANY: usize = 8_192;
 /// The same for connections without events; fred allocates what it is told at once.
-const FEW: usize = 32;
+pub(super) const FEW: usize = 32;
 
 /// No connection yet, and no failure either.
 pub(super) const CONNECTING: &str = "connecting";
 /// How often each connection is asked whether it lives.
 const PING: Duration = Duration::from_secs(1);
+
+/// How long the events connection may owe an answer: until then pushes may be missing.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A connection. Its commands fail at once while it is away, instead of waiting in a queue whose
 /// order nobody knows.
@@ -48,118 +55,203 @@ pub(super) struct Links {
 // === impl Links ===
 
 impl Links {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let client = |events: usize| {
-            let policy = ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS);
-            Client::new(
-                config(settings),
-                Some(performance(settings, events)),
-                Some(connection(settings)),
-                Some(policy),
-            )
-            .with_options(&Options { fail_fast: true, ..Options::default() })
+    /// Connections to the server at `address`, which is one of `shard`.
+    pub(super) fn new(address: &RedisAddress, shard: &RedisShard) -> Result<Self, StoreError> {
+        let events = match shard.place {
+            RedisPlace::Cluster(_) => EVENTS_OF_MANY,
+            _ => EVENTS,
         };
         let trouble = Mutex::new(CONNECTING.to_owned());
-        Self { keepalive: client(FEW), events: client(EVENTS), commands: client(FEW), trouble }
+        Ok(Self {
+            keepalive: link(address, shard, FEW)?,
+            events: link(address, shard, events)?,
+            commands: link(address, shard, FEW)?,
+            trouble,
+        })
     }
 
     /// Why a connection is missing; `None` when all of them are there.
     pub(super) fn trouble(&self) -> Option<String> {
+        if !self.keepalive.is_connected() {
+            return Some(self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        }
         let missing = self.all().into_iter().any(|link| !link.is_connected());
-        missing.then(|| self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        missing.then(|| CONNECTING.to_owned())
     }
 
     fn all(&self) -> [&Link; 3] {
         [&self.keepalive, &self.events, &self.commands]
     }
+}
 
-    /// Starts connecting in the background, for ever.
-    pub(super) fn connect(&self) {
-        for link in self.all() {
-            tokio::spawn(stay_connected((**link).clone()));
-        }
+/// A connection to `address`, not connected yet, for up to so many events that may wait.
+pub(super) fn link(
+    address: &RedisAddress,
+    shard: &RedisShard,
+    events: usize,
+) -> Result<Link, StoreError> {
+    let policy = ReconnectPolicy::new_constant(0, RECONNECT_DELAY_MS);
+    let client = Client::new(
+        config(address, shard)?,
+        Some(performance(shard, events)),
+        Some(connection(shard)),
+        Some(policy),
+    );
+    Ok(client.with_options(&Options { fail_fast: true, ..Options::default() }))
+}
+
+/// Connects and reconnects in the background until `gone`.
+pub(super) fn stay_connected(link: &Link, name: &str, gone: &CancellationToken) {
+    tokio::spawn(keep_connected((**link).clone(), gone.clone()));
+    if !name.is_empty() {
+        tokio::spawn(tell_name((**link).clone(), name.to_owned(), gone.clone()));
     }
 }
 
 /// fred tries again by itself, but for errors it thinks are for ever; those an operator may mend.
-async fn stay_connected(client: Client) {
+async fn keep_connected(client: Client, gone: CancellationToken) {
     loop {
-        if let Ok(Err(error)) = client.connect().await {
-            tracing::debug!(error = error.details(), "a connection to redis ended");
+        let mut connection = client.connect();
+        tokio::select! {
+            ended = &mut connection => if let Ok(Err(error)) = ended {
+                tracing::debug!(error = error.details(), "a connection to redis ended");
+            },
+            () = gone.cancelled() => return connection.abort(),
         }
-        tokio::time::sleep(PING).await;
+        tokio::select! {
+            () = tokio::time::sleep(PING) => {}
+            () = gone.cancelled() => return,
+        }
     }
 }
 
-/// Remembers why connections fail; the keepalive's stands for all of them.
-pub(super) async fn watch(store: Store) {
-    let links = &store.inner.links;
+/// Gives each connection its name, for `CLIENT LIST`; one that may not have it works without.
+async fn tell_name(client: Client, name: String, gone: CancellationToken) {
+    let mut connections = client.reconnect_rx();
+    loop {
+        tokio::select! {
+            connection = connections.recv() => match connection {
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            () = gone.cancelled() => return,
+        }
+        let command = CustomCommand::new_static("CLIENT", ClusterHash::FirstKey, false);
+        if let Err(error) = client.custom_raw(command, vec!["SETNAME", &name]).await {
+            tracing::debug!(error = error.details(), "a connection has no name");
+        }
+    }
+}
+
+/// Starts the connections of a master and what watches over them.
+pub(super) fn connect(master: &Arc<Master>, shard: &RedisShard) {
+    for link in master.links.all() {
+        stay_connected(link, &shard.client_name, &master.gone);
+    }
+    tokio::spawn(until_gone(master.gone.clone(), watch(master.clone())));
+    let Links { events, commands, .. } = &master.links;
+    let io_timeout = shard.io_timeout;
+    for (link, patience) in [(events, io_timeout.min(SILENCE)), (commands, io_timeout)] {
+        let heartbeat = heartbeat(master.clone(), link.clone(), patience);
+        tokio::spawn(until_gone(master.gone.clone(), heartbeat));
+    }
+}
+
+/// Does `work` as long as it is of use.
+pub(super) async fn until_gone(gone: CancellationToken, work: impl Future<Output = ()>) {
+    gone.run_until_cancelled(work).await.unwrap_or_default();
+}
+
+/// Remembers why connections fail; the keepalive's stands for all of them. A new one shall renew
+/// the lease at once.
+async fn watch(master: Arc<Master>) {
+    let links = &master.links;
     let mut errors = links.keepalive.error_rx();
+    let mut connections = links.keepalive.reconnect_rx();
     loop {
-        match errors.recv().await {
-            Ok((error, _)) => {
-                let mut trouble = links.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                *trouble = plain(error.details());
-            }
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return,
+        tokio::select! {
+            error = errors.recv() => match error {
+                Ok((error, _)) => {
+                    let mut trouble = links.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+                    *trouble = plain(error.details());
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            connection = connections.recv() => match connection {
+                Ok(_) | Err(RecvError::Lagged(_)) => master.hurry.notify_one(),
+                Err(RecvError::Closed) => return,
+            },
         }
     }
 }
 
-/// Pings the connections that may be silent for long, so that one whose other end is gone without a
-/// word is noticed: fred makes a connection anew that does not answer in time. The keepalive
-/// connection has its renewals.
-pub(super) async fn heartbeat(store: Store) {
-    let links = &store.inner.links;
-    let ping = async |link: &Link| {
-        if let Err(error) = link.ping::<()>(None).await {
-            tracing::debug!(error = error.details(), "a connection to redis does not answer");
-        }
-    };
+/// Pings a connection that may be silent for long, so that one whose other end is gone without a
+/// word is noticed. The keepalive connection has its renewals. fred's own check does not serve: for
+/// it a connection lives as long as something is written to it.
+async fn heartbeat(master: Arc<Master>, link: Link, patience: Duration) {
     loop {
         tokio::time::sleep(PING).await;
-        tokio::join!(ping(&links.commands), ping(&links.events));
+        let life = master.life();
+        let is_events = link.id() == master.links.events.id();
+        let answer = tokio::time::timeout(patience, link.ping::<()>(None)).await;
+        match answer {
+            Ok(Ok(())) => {}
+            // No answer, or an error that answers something else than this ping.
+            Ok(Err(error)) if is_events => master.make_events_anew(life, error.details()),
+            Err(_) if is_events => master.make_events_anew(life, "no answer"),
+            Ok(Err(error)) if *error.kind() != ErrorKind::Timeout => {
+                tracing::debug!(error = error.details(), "a connection to redis is away");
+            }
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!(address = %master.address, "the commands connection is made anew");
+                // What was under way on it is of unknown fate, and settled as such.
+                let link = link.clone();
+                tokio::spawn(async move { link.force_reconnection().await });
+            }
+        }
     }
 }
 
-fn config(settings: &Settings) -> Config {
-    let server = match &settings.address {
+fn config(address: &RedisAddress, shard: &RedisShard) -> Result<Config, StoreError> {
+    let server = match address {
         RedisAddress::Tcp { host, port } => {
-            ServerConfig::Centralized { server: Server::new(host.as_str(), *port) }
+            ServerConfig::Centralized { server: tls::server(host, *port, shard.tls.as_ref()) }
         }
         RedisAddress::Unix { path } => ServerConfig::Unix { path: path.clone() },
     };
-    Config {
+    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Ok(Config {
         server,
         // Only about the first connection: that one, too, is tried again and again.
         fail_fast: false,
         version: RespVersion::RESP3,
-        username: settings.user.clone(),
-        password: settings.password.as_ref().map(|password| password.expose().to_owned()),
-        database: (settings.db != 0).then_some(settings.db),
+        username: given(&shard.login.user),
+        password: given(shard.login.password.expose()),
+        tls: shard.tls.as_ref().map(tls::config).transpose()?,
+        database: (shard.db != 0).then_some(shard.db),
         ..Config::default()
-    }
+    })
 }
 
-fn performance(settings: &Settings, events: usize) -> PerformanceConfig {
+fn performance(shard: &RedisShard, events: usize) -> PerformanceConfig {
     PerformanceConfig {
-        default_command_timeout: settings.io_timeout,
+        default_command_timeout: shard.io_timeout,
         broadcast_channel_capacity: events,
         ..PerformanceConfig::default()
     }
 }
 
-fn connection(settings: &Settings) -> ConnectionConfig {
+fn connection(shard: &RedisShard) -> ConnectionConfig {
     ConnectionConfig {
-        connection_timeout: settings.connect_timeout,
-        internal_command_timeout: settings.io_timeout,
+        connection_timeout: shard.connect_timeout,
+        internal_command_timeout: shard.io_timeout,
         // A command of unknown fate is ours to judge, never fred's to send again.
         max_command_attempts: 1,
         max_command_buffer_len: COMMANDS,
         unresponsive: UnresponsiveConfig {
-            max_timeout: Some(settings.io_timeout),
-            interval: (settings.io_timeout / 4).max(Duration::from_millis(100)),
+            max_timeout: Some(shard.io_timeout),
+            interval: (shard.io_timeout / 4).max(Duration::from_millis(100)),
         },
         ..ConnectionConfig::default()
     }

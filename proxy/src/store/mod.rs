@@ -1,31 +1,41 @@
 //! What the server keeps in Redis, as typed calls; the only place that names fred.
 //!
-//! One Redis master is served by three connections, each its own client: keepalives of the lease,
-//! events, and commands. All commands for one key use the one commands connection, in the order in
-//! which they were issued; nothing is replayed behind the caller's back.
+//! Channels are spread over shards. A shard is one server, a Sentinel group or a cluster, and has
+//! one master or several. Each master is served by three connections, each its own client:
+//! keepalives of the lease, events, and commands, so that a dead one delays nobody else's. All
+//! commands for one key use the one commands connection of its master, in the order in which they
+//! were issued; nothing is replayed behind the caller's back.
 
 mod call;
+mod cluster_nodes;
 mod control;
 mod doubts;
 pub mod embedded;
 mod events;
+mod find;
 mod holdings;
+mod jump;
 mod lease;
 mod link;
+mod map;
+mod master;
 mod presence;
+mod recovery;
 mod reply;
+mod shard;
+mod slots;
 mod status;
 mod sweep;
+mod tls;
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rollcall_wire::Names;
-use tokio::sync::{Notify, mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
-use crate::config::{RedisAddress, Secret};
+use crate::config::RedisShard;
 
 pub use events::StoreEvent;
 pub use holdings::Entry;
@@ -33,20 +43,16 @@ pub use presence::{Roster, Stats};
 pub use reply::StoreError;
 pub use status::Status;
 
-use doubts::Doubts;
-use holdings::Holdings;
-use link::Links;
+use shard::{Ends, Place, Shard};
 
 /// Where Redis is and how to use it.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    pub address: RedisAddress,
-    pub user: Option<String>,
-    pub password: Option<Secret>,
-    /// The number of the database.
-    pub db: u8,
-    pub connect_timeout: Duration,
-    pub io_timeout: Duration,
+    /// The shards over which channels are spread, at least one; their order decides which channel
+    /// is where.
+    pub rosters: Vec<RedisShard>,
+    /// The shards of user statuses; empty for those of the channels.
+    pub books: Vec<RedisShard>,
     /// How long the lease lives without being renewed; renewed every 1 s.
     pub lease: Duration,
     pub prefix: String,
@@ -65,6 +71,15 @@ pub enum Health {
     Down(String),
 }
 
+/// Whether the server can serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Some Redis master can be used: what is on others waits for them, the rest works.
+    pub ready: bool,
+    /// What is wrong, for people; empty when all masters can be used.
+    pub trouble: String,
+}
+
 /// The store. Cloning is cheap and shares everything.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -73,22 +88,14 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    settings: Settings,
+    settings: Arc<Settings>,
     names: Names,
-    links: Links,
-    /// What this server holds in Redis: the truth that is put back after a loss.
-    holdings: Mutex<Holdings>,
-    doubts: Doubts,
-    health: watch::Sender<Health>,
-    /// Wakes the keepalive loop before its time.
-    hurry: Notify,
-    /// Asks for everything held to be put back.
-    sweep: Notify,
-    /// Counts the lives of the events connection.
-    generation: AtomicU64,
-    /// The life of the events connection that was given up last.
-    given_up: AtomicU64,
-    stopping: CancellationToken,
+    rosters: Vec<Arc<Shard>>,
+    /// Empty when user statuses are where the channels are.
+    books: Vec<Arc<Shard>>,
+    /// Every master was either up or away once: none is just being connected to.
+    begun: AtomicBool,
+    ends: Ends,
 }
 
 // === impl Store ===
@@ -98,48 +105,105 @@ impl Store {
     /// of the channels that are listened to.
     pub fn start(settings: Settings) -> (Self, mpsc::Receiver<StoreEvent>) {
         let (events, receiver) = mpsc::channel(events::QUEUE);
-        let (health, _) = watch::channel(Health::Down(link::CONNECTING.to_owned()));
-        let store = Self {
-            inner: Arc::new(Inner {
-                names: Names::new(settings.prefix.clone()),
-                links: Links::new(&settings),
-                holdings: Mutex::new(Holdings::new(lease::node_name())),
-                doubts: Doubts::default(),
-                health,
-                hurry: Notify::new(),
-                sweep: Notify::new(),
-                generation: AtomicU64::new(1),
-                given_up: AtomicU64::new(0),
-                stopping: CancellationToken::new(),
-                settings,
-            }),
+        let settings = Arc::new(settings);
+        let ends = Ends::default();
+        let start = |redis: &RedisShard| {
+            Shard::start(redis.clone(), settings.clone(), events.clone(), ends.clone())
         };
-        tokio::spawn(link::watch(store.clone()));
-        store.inner.links.connect();
-        tokio::spawn(lease::keep(store.clone(), events.clone()));
-        tokio::spawn(sweep::run(store.clone()));
-        tokio::spawn(events::pump(store.clone(), events));
-        tokio::spawn(doubts::resolve(store.clone()));
-        tokio::spawn(link::heartbeat(store.clone()));
-        (store, receiver)
+        let rosters = settings.rosters.iter().map(start).collect();
+        let books = match settings.status_ttl {
+            Some(_) => settings.books.iter().map(start).collect(),
+            None => Vec::new(),
+        };
+        let names = Names::new(settings.prefix.clone());
+        let begun = AtomicBool::new(false);
+        let inner = Inner { settings, names, rosters, books, begun, ends };
+        (Self { inner: Arc::new(inner) }, receiver)
     }
 
-    /// The health as it changes.
-    pub fn health(&self) -> watch::Receiver<Health> {
-        self.inner.health.subscribe()
+    /// Whether the server can serve.
+    pub fn readiness(&self) -> Readiness {
+        let mut troubles = Vec::new();
+        let mut up = 0;
+        let alone = self.shards().count() == 1;
+        for shard in self.shards() {
+            let map = shard.map();
+            if !map.is_known() {
+                troubles.push((shard.redis.place.to_string(), shard.trouble()));
+            }
+            for master in map.masters() {
+                match master.health() {
+                    Health::Up => up += 1,
+                    Health::Down(why) => troubles.push((master.address.to_string(), why)),
+                }
+            }
+        }
+        let alone = alone && troubles.len() + up == 1;
+        let begun = &self.inner.begun;
+        if !troubles.iter().any(|(_, why)| why == link::CONNECTING) {
+            begun.store(true, Ordering::Relaxed);
+        }
+        let ready = up > 0 && begun.load(Ordering::Relaxed);
+        let say = |(address, why)| if alone { why } else { format!("{address}: {why}") };
+        let troubles: Vec<String> = troubles.into_iter().map(say).collect();
+        Readiness { ready, trouble: troubles.join("; ") }
     }
 
     /// The number of our database: a roster of the same name in another one is not ours.
-    pub fn db(&self) -> u32 {
-        u32::from(self.inner.settings.db)
+    pub fn db(&self, channel: &str) -> u32 {
+        let shard = self.inner.rosters.get(self.roster_shard(channel));
+        shard.map(|shard| u32::from(shard.redis.db)).unwrap_or_default()
     }
 
     /// Lets go of everything that is held, at a graceful stop.
     pub async fn stop(&self) {
+        self.inner.ends.stopping.cancel();
         lease::drop_all(self).await;
+        self.inner.ends.closing.cancel();
     }
 
-    fn holdings(&self) -> MutexGuard<'_, Holdings> {
-        self.inner.holdings.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shards(&self) -> impl Iterator<Item = &Arc<Shard>> {
+        self.inner.rosters.iter().chain(&self.inner.books)
     }
+
+    fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    fn names(&self) -> &Names {
+        &self.inner.names
+    }
+
+    /// The shard of a channel, by its place in the configuration.
+    fn roster_shard(&self, channel: &str) -> usize {
+        jump::shard_of(channel, self.inner.rosters.len())
+    }
+
+    /// Where a channel is.
+    fn roster_place(&self, channel: &str) -> Result<Place, StoreError> {
+        let shard = self.inner.rosters.get(self.roster_shard(channel));
+        let shard = shard.ok_or_else(|| StoreError::Away("no redis is configured".to_owned()))?;
+        shard.place(&self.names().roster(channel))
+    }
+
+    /// Where another key is: whatever its kind, its shard is that of its whole name.
+    fn place(&self, key: &str) -> Result<Place, StoreError> {
+        place_among(&self.inner.rosters, key)
+    }
+
+    /// The key of a book, and where it is.
+    fn book(&self, part: u32) -> Result<(String, Place), StoreError> {
+        let key = self.names().book(part);
+        let books = match &self.inner.books[..] {
+            [] => &self.inner.rosters,
+            books => books,
+        };
+        let place = place_among(books, &key)?;
+        Ok((key, place))
+    }
+}
+
+fn place_among(shards: &[Arc<Shard>], key: &str) -> Result<Place, StoreError> {
+    let shard = shards.get(jump::shard_of(key, shards.len()));
+    shard.ok_or_else(|| StoreError::Away("no redis is configured".to_owned()))?.place(key)
 }

@@ -1,14 +1,19 @@
 //! Rosters: joining and leaving, reading, and publishing on a roster's channel.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fred::types::Value;
+use futures_util::future::join_all;
 use rollcall_wire::words;
 
 use super::Store;
 use super::call::{Args, arg, bytes};
-use super::holdings::{Entry, Holdings};
+use super::doubts::Doubt;
+use super::holdings::Entry;
 use super::reply::{Reply, StoreError};
+use super::shard::Place;
 
 /// Members per page when a roster is read for a caller.
 const PAGE: usize = 1_000;
@@ -35,22 +40,24 @@ impl Store {
     /// Puts a client into a channel's roster; the sequence after that. On an error the client is
     /// not there, or is removed as soon as Redis answers again.
     pub async fn join(&self, channel: &Arc<str>, entry: Entry) -> Result<u64, StoreError> {
-        self.up()?;
-        self.settle(channel, &entry.client).await?;
-        let client = entry.client.clone();
-        let added = self.issue(|holdings| {
-            holdings.insert(channel, entry.clone());
-            holdings.sent();
-            Some((words::PRESENCE_ADD, self.add(holdings, channel, &entry, false)))
+        let place = self.roster_place(channel)?;
+        place.up()?;
+        place.settle(channel, &entry.client).await?;
+        let added = place.issue(|holdings, node, again| {
+            if again {
+                // Sent elsewhere: only if nobody took it out meanwhile.
+                holdings.get(channel, &entry.client)?;
+            } else {
+                holdings.insert(place.slot, channel, entry.clone());
+            }
+            Some((words::PRESENCE_ADD, place.add(channel, &entry, node, false)))
         });
-        let result = added.await.unwrap_or(Err(StoreError::Unexpected(words::PRESENCE_ADD)));
+        let result = added.await.unwrap_or(Err(StoreError::Away("left meanwhile".to_owned())));
         let result = result.and_then(|reply| sequence(reply).map(|(seq, _)| seq));
-        let mut holdings = self.holdings();
-        holdings.settled();
         if result.is_err() {
-            holdings.remove(channel, &client);
+            place.shard.holdings().remove(channel, &entry.client);
             // Also after a clear refusal: a sweep may have put the entry back meanwhile.
-            self.inner.doubts.add(channel, &client);
+            place.doubt(channel, &entry.client);
         }
         result
     }
@@ -58,68 +65,77 @@ impl Store {
     /// Replaces the infos of a client that is in a channel's roster. After an error it is there
     /// still, with the old infos or the new ones.
     pub async fn update(&self, channel: &Arc<str>, entry: Entry) -> Result<(), StoreError> {
-        self.up()?;
-        let updated = self.issue(|holdings| {
-            holdings.get(channel, &entry.client)?;
-            holdings.insert(channel, entry.clone());
-            holdings.sent();
-            Some((words::PRESENCE_ADD, self.add(holdings, channel, &entry, false)))
+        let place = self.roster_place(channel)?;
+        place.up()?;
+        let updated = place.issue(|holdings, node, again| {
+            let held = holdings.get(channel, &entry.client)?.clone();
+            if again {
+                return Some((words::PRESENCE_ADD, place.add(channel, &held, node, false)));
+            }
+            holdings.insert(place.slot, channel, entry.clone());
+            Some((words::PRESENCE_ADD, place.add(channel, &entry, node, false)))
         });
-        let Some(result) = updated.await else { return Ok(()) };
-        self.holdings().settled();
-        result.map(|_| ())
+        updated.await.map_or(Ok(()), |result| result.map(|_| ()))
     }
 
     /// Takes a client out of a channel's roster. A call that fails is repeated until it is answered.
     pub async fn leave(&self, channel: &Arc<str>, client: &Arc<str>) {
-        let removed = self.issue(|holdings| {
-            holdings.remove(channel, client).then(|| {
-                holdings.sent();
-                (words::PRESENCE_REM, self.rem(channel, client))
-            })
+        // Without a place nothing was ever held there.
+        let Ok(place) = self.roster_place(channel) else { return };
+        let removed = place.issue(|holdings, _, again| {
+            let go = if again {
+                holdings.get(channel, client).is_none()
+            } else {
+                holdings.remove(channel, client)
+            };
+            go.then(|| (words::PRESENCE_REM, place.rem(channel, client)))
         });
-        let Some(result) = removed.await else { return };
-        self.holdings().settled();
-        if result.is_err() {
-            self.inner.doubts.add(channel, client);
+        if let Some(Err(_)) = removed.await {
+            place.doubt(channel, client);
         }
-    }
-
-    /// Puts back an entry that is still held, under the current node name.
-    pub(super) async fn put_back(
-        &self,
-        channel: &Arc<str>,
-        client: &str,
-    ) -> Result<(), StoreError> {
-        let added = self.issue(|holdings| {
-            let entry = holdings.get(channel, client)?.clone();
-            holdings.sent();
-            Some((words::PRESENCE_ADD, self.add(holdings, channel, &entry, true)))
-        });
-        let Some(result) = added.await else { return Ok(()) };
-        self.holdings().settled();
-        result.map(|_| ())
     }
 
     /// A roster's counts, O(1).
     pub async fn stats(&self, channel: &str) -> Result<Stats, StoreError> {
-        let mut all = self.stats_of(&[channel]).await?;
-        all.pop().ok_or(StoreError::Unexpected(words::PRESENCE_STATS))
+        let mut all = self.stats_of(&[channel]).await;
+        all.pop().ok_or(StoreError::Unexpected(words::PRESENCE_STATS))?
     }
 
-    /// The counts of several rosters, in order.
-    pub async fn stats_of<C: AsRef<str>>(&self, channels: &[C]) -> Result<Vec<Stats>, StoreError> {
-        let unexpected = || StoreError::Unexpected(words::PRESENCE_STATS);
-        let args = channels.iter().map(|channel| self.key(channel.as_ref())).collect();
-        let replies =
-            self.call(words::PRESENCE_STATS, args).await?.array().ok_or_else(unexpected)?;
-        replies.into_iter().map(|reply| stats(reply).ok_or_else(unexpected)).collect()
+    /// The counts of several rosters, in order; what cannot be reached fails alone.
+    pub async fn stats_of<C: AsRef<str>>(&self, channels: &[C]) -> Vec<Result<Stats, StoreError>> {
+        let away = || StoreError::Away("not asked".to_owned());
+        let mut all: Vec<_> = channels.iter().map(|_| Err(away())).collect();
+        let mut groups: BTreeMap<(usize, u16), (Place, Vec<usize>)> = BTreeMap::new();
+        for (at, channel) in channels.iter().enumerate() {
+            let shard = self.roster_shard(channel.as_ref());
+            match self.roster_place(channel.as_ref()) {
+                Ok(place) => {
+                    let group = groups.entry((shard, place.slot));
+                    group.or_insert_with(|| (place, Vec::new())).1.push(at);
+                }
+                Err(error) => all[at] = Err(error),
+            }
+        }
+        let calls = groups.into_values().map(|(place, group)| async move {
+            let names: Vec<&str> = group.iter().map(|at| channels[*at].as_ref()).collect();
+            (group, place.stats_of(&names).await)
+        });
+        for (group, answer) in join_all(calls).await {
+            match answer {
+                Ok(stats) => {
+                    group.into_iter().zip(stats).for_each(|(at, stats)| all[at] = Ok(stats));
+                }
+                Err(error) => group.into_iter().for_each(|at| all[at] = Err(error.clone())),
+            }
+        }
+        all
     }
 
     /// The whole roster in one atomic read; for rosters whose size the caller knows to be bounded.
     pub async fn roster(&self, channel: &str) -> Result<Roster, StoreError> {
-        let args = vec![self.key(channel), arg("JSON"), arg("WITHSEQ")];
-        let (seq, reply) = sequence(self.call(words::PRESENCE_GET, args).await?)?;
+        let place = self.roster_place(channel)?;
+        let args = vec![place.roster_key(channel), arg("JSON"), arg("WITHSEQ")];
+        let (seq, reply) = sequence(place.call(words::PRESENCE_GET, args).await?)?;
         let json = reply.bytes().ok_or(StoreError::Unexpected(words::PRESENCE_GET))?;
         Ok(Roster { seq, json })
     }
@@ -127,40 +143,76 @@ impl Store {
     /// Everyone in a channel as the `presence` object of the client protocol, read in pages so that
     /// no room stalls Redis.
     pub async fn presence(&self, channel: &str) -> Result<Bytes, StoreError> {
-        let (mut cursor, first) = self.page(channel, Bytes::from_static(b"0")).await?;
+        let place = self.roster_place(channel)?;
+        let (mut cursor, first) = place.page(channel, Bytes::from_static(b"0")).await?;
         if cursor == "0" {
             return Ok(first);
         }
         let mut all = first.to_vec();
         while cursor != "0" {
             let page;
-            (cursor, page) = self.page(channel, cursor).await?;
+            (cursor, page) = place.page(channel, cursor).await?;
             append(&mut all, &page);
         }
         Ok(all.into())
     }
 
+    /// Sends an encoded publication to whoever listens to the channel, on every server.
+    pub async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreError> {
+        let place = self.roster_place(channel)?;
+        place.call("SPUBLISH", vec![place.roster_key(channel), bytes(message)]).await.map(|_| ())
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Puts back an entry that is still held, under the node name of whoever owns it now.
+    pub(super) async fn put_back(
+        &self,
+        channel: &Arc<str>,
+        client: &str,
+    ) -> Result<(), StoreError> {
+        let added = self.issue(|holdings, node, _| {
+            let entry = holdings.get(channel, client)?;
+            Some((words::PRESENCE_ADD, self.add(channel, entry, node, true)))
+        });
+        added.await.map_or(Ok(()), |result| result.map(|_| ()))
+    }
+
+    async fn stats_of(&self, channels: &[&str]) -> Result<Vec<Stats>, StoreError> {
+        let unexpected = || StoreError::Unexpected(words::PRESENCE_STATS);
+        let args = channels.iter().map(|channel| self.roster_key(channel)).collect();
+        let replies = self.call(words::PRESENCE_STATS, args).await?;
+        let replies = replies.array().ok_or_else(unexpected)?;
+        if replies.len() != channels.len() {
+            return Err(unexpected());
+        }
+        replies.into_iter().map(|reply| stats(reply).ok_or_else(unexpected)).collect()
+    }
+
     async fn page(&self, channel: &str, cursor: Bytes) -> Result<(Bytes, Bytes), StoreError> {
         let unexpected = || StoreError::Unexpected(words::PRESENCE_SCAN);
         let count = arg(PAGE.to_string());
-        let args = vec![self.key(channel), bytes(cursor), arg("COUNT"), count, arg("JSON")];
+        let args = vec![self.roster_key(channel), bytes(cursor), arg("COUNT"), count, arg("JSON")];
         let reply = self.call(words::PRESENCE_SCAN, args).await?;
         let [cursor, page] = reply.fixed().ok_or_else(unexpected)?;
         Ok((cursor.bytes().ok_or_else(unexpected)?, page.bytes().ok_or_else(unexpected)?))
     }
 
-    /// Sends an encoded publication to whoever listens to the channel, on every server.
-    pub async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreError> {
-        self.call("SPUBLISH", vec![self.key(channel), bytes(message)]).await.map(|_| ())
+    /// Removes the client until Redis has answered.
+    fn doubt(&self, channel: &Arc<str>, client: &Arc<str>) {
+        let doubt = Doubt::Client { channel: channel.clone(), client: client.clone() };
+        self.shard.doubts.add(self.slot, doubt);
     }
 
-    fn key(&self, channel: &str) -> fred::types::Value {
-        arg(self.inner.names.roster(channel))
+    fn roster_key(&self, channel: &str) -> Value {
+        arg(self.shard.names.roster(channel))
     }
 
-    fn add(&self, holdings: &Holdings, channel: &str, entry: &Entry, back: bool) -> Args {
+    fn add(&self, channel: &str, entry: &Entry, node: &str, back: bool) -> Args {
         let mut args = vec![
-            self.key(channel),
+            self.roster_key(channel),
             arg(entry.client.to_string()),
             arg(entry.user.to_string()),
             arg("CONNINFO"),
@@ -168,7 +220,7 @@ impl Store {
             arg("CHANINFO"),
             bytes(entry.chan_info.clone()),
             arg("LEASE"),
-            arg(holdings.node.to_string()),
+            arg(node.to_owned()),
         ];
         if entry.announce {
             args.push(arg("NOTIFY"));
@@ -181,7 +233,7 @@ impl Store {
     }
 
     pub(super) fn rem(&self, channel: &str, client: &str) -> Args {
-        vec![self.key(channel), arg(client.to_owned())]
+        vec![self.roster_key(channel), arg(client.to_owned())]
     }
 }
 

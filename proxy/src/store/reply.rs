@@ -1,7 +1,10 @@
 //! Replies of Redis as plain values, and what can go wrong with a call.
 
 use bytes::Bytes;
-use fred::types::Resp3Frame;
+use fred::error::{Error, ErrorKind};
+use fred::types::{Resp3Frame, Value};
+
+use super::tls::{self, TlsError};
 
 /// Why a call did not do what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +40,20 @@ impl From<fred::error::Error> for StoreError {
     }
 }
 
+impl From<TlsError> for StoreError {
+    fn from(error: TlsError) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
 /// The part of an error's text that is for people: fred shows system errors as Rust writes them.
 pub(super) fn plain(details: &str) -> String {
+    if let Some(why) = tls::plain(details) {
+        return why.to_owned();
+    }
+    if details.starts_with("NOAUTH") {
+        return "it wants a password (NOAUTH)".to_owned();
+    }
     let message = details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
     let text = message.map_or(details, |(message, _)| message);
     text.trim_end_matches('.').to_ascii_lowercase()
@@ -63,6 +78,38 @@ impl Reply {
             }
             _ => return Err(StoreError::Unexpected("a command")),
         })
+    }
+
+    /// The same for a reply out of several, which fred passes on in another form.
+    pub(super) fn of_value(value: Result<Value, Error>) -> Result<Self, StoreError> {
+        Ok(match value {
+            Ok(Value::Null) => Self::Null,
+            Ok(Value::Integer(number)) => Self::Number(number),
+            Ok(Value::String(text)) => Self::Bytes(text.into_inner()),
+            Ok(Value::Bytes(bytes)) => Self::Bytes(bytes),
+            Ok(Value::Array(items)) => {
+                let items = items.into_iter().map(|item| Self::of_value(Ok(item)));
+                Self::Array(items.collect::<Result<_, _>>()?)
+            }
+            Ok(_) => return Err(StoreError::Unexpected("a command")),
+            Err(error) => match error.kind() {
+                ErrorKind::IO
+                | ErrorKind::Timeout
+                | ErrorKind::Canceled
+                | ErrorKind::Backpressure
+                | ErrorKind::Routing => return Err(error.into()),
+                // Whatever else there is began as the text of an error reply.
+                _ => return Err(refused(error.details())),
+            },
+        })
+    }
+
+    /// The value of a name in a reply that is a map.
+    pub(super) fn field(frame: &Resp3Frame, name: &str) -> Option<String> {
+        let Resp3Frame::Map { data, .. } = frame else { return None };
+        let text = |frame: &Resp3Frame| Self::read(frame.clone()).ok()?.bytes();
+        let (_, value) = data.iter().find(|(key, _)| text(key).is_some_and(|key| key == name))?;
+        String::from_utf8(text(value)?.to_vec()).ok()
     }
 
     pub(super) fn number(&self) -> Option<u64> {

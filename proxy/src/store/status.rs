@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use rollcall_wire::{partition, words};
 
 use super::Store;
 use super::call::{Args, arg};
+use super::doubts::Doubt;
 use super::reply::{Reply, StoreError};
+use super::shard::{Place, Shard};
 
 /// Users named in one command.
 const BATCH: usize = 1_000;
@@ -21,91 +22,53 @@ pub struct Status {
     pub online: Option<u64>,
 }
 
-/// Users of one book: the book's partition and the users' places in the request.
-type Batch = (u32, Vec<usize>);
+/// Users of one book: where it is, its key, and the users' places in the request.
+struct Batch {
+    place: Place,
+    key: String,
+    users: Vec<usize>,
+}
 
 // === impl Store ===
 
 impl Store {
     /// One more connection of `user`; the first puts the user online.
     pub async fn user_came(&self, user: &Arc<str>) -> Result<(), StoreError> {
-        let Some(ttl) = self.status_ttl_for(user) else { return Ok(()) };
-        self.up()?;
-        let came = self.issue(|holdings| {
-            holdings.user_came(user).then(|| {
-                holdings.sent();
-                (words::USERSTATUS_ONLINE, self.hold(user, &holdings.node, ttl))
-            })
+        let Some(place) = self.user_place(user)? else { return Ok(()) };
+        place.up()?;
+        let came = place.issue(|holdings, node, again| {
+            let send =
+                if again { holdings.has_user(user) } else { holdings.user_came(place.slot, user) };
+            if send { Some((words::USERSTATUS_ONLINE, place.hold(user, node)?)) } else { None }
         });
-        let Some(result) = came.await else { return Ok(()) };
-        let mut holdings = self.holdings();
-        holdings.settled();
-        if result.is_err() {
-            // If it was carried out after all, the counts differ and everything is put back anew.
-            holdings.user_went(user);
-        }
-        result.map(|_| ())
+        let Some(Err(error)) = came.await else { return Ok(()) };
+        place.shard.holdings().user_went(user);
+        // It may have been carried out after all; or others were let in who rely on it.
+        place.shard.doubts.add(place.slot, Doubt::User(user.clone()));
+        Err(error)
     }
 
     /// One connection of `user` less; the last takes the user offline.
     pub async fn user_went(&self, user: &Arc<str>) {
-        let Some(ttl) = self.status_ttl_for(user) else { return };
-        let went = self.issue(|holdings| {
-            holdings.user_went(user).then(|| {
-                holdings.sent();
-                (words::USERSTATUS_OFFLINE, self.hold(user, &holdings.node, ttl))
-            })
+        // Without a place nothing was ever held there.
+        let Ok(Some(place)) = self.user_place(user) else { return };
+        let went = place.issue(|holdings, node, again| {
+            let send = if again { !holdings.has_user(user) } else { holdings.user_went(user) };
+            if send { Some((words::USERSTATUS_OFFLINE, place.hold(user, node)?)) } else { None }
         });
-        // A removal that Redis did not answer shows as a count that differs.
-        if let Some(result) = went.await {
-            self.holdings().settled();
-            if let Err(error) = result {
-                tracing::debug!(%error, "a user's end was not answered");
-            }
+        if let Some(Err(error)) = went.await {
+            tracing::debug!(%error, "a user's end was not answered");
+            place.shard.doubts.add(place.slot, Doubt::User(user.clone()));
         }
-    }
-
-    /// Puts users back online that are still held, under the current node name.
-    pub(super) async fn put_back_users(&self, users: &[Arc<str>]) -> Result<(), StoreError> {
-        let Some(ttl) = self.inner.settings.status_ttl else { return Ok(()) };
-        for (part, places) in self.batches(users) {
-            let put = self.issue(|holdings| {
-                let held: Vec<&str> = places
-                    .iter()
-                    .map(|place| &*users[*place])
-                    .filter(|user| holdings.has_user(user))
-                    .collect();
-                if held.is_empty() {
-                    return None;
-                }
-                holdings.sent();
-                let mut args = self.hold(held[0], &holdings.node, ttl);
-                args[0] = arg(self.inner.names.book(part));
-                args.extend(held[1..].iter().map(|user| arg((*user).to_owned())));
-                Some((words::USERSTATUS_ONLINE, args))
-            });
-            let Some(result) = put.await else { continue };
-            self.holdings().settled();
-            match result {
-                // One book that Redis will not change must not keep the others out.
-                Err(StoreError::Refused(text)) => {
-                    tracing::error!(part, text, "users were not put back online");
-                }
-                result => {
-                    result?;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Sets the users' `active` time to now.
     pub async fn touch<U: AsRef<str>>(&self, users: &[U]) -> Result<(), StoreError> {
-        let ttl = self.inner.settings.status_ttl.unwrap_or_default();
-        let calls = self.batches(users).into_iter().map(|batch| {
-            let mut args = self.args_of(users, &batch);
+        let ttl = self.settings().status_ttl.unwrap_or_default();
+        let calls = self.batches(users)?.into_iter().map(|batch| async move {
+            let mut args = batch.args(users);
             args.splice(1..1, [arg("EX"), arg(ttl.as_secs().to_string())]);
-            self.call(words::USERSTATUS_TOUCH, args)
+            batch.place.call(words::USERSTATUS_TOUCH, args).await
         });
         try_join_all(calls).await.map(|_| ())
     }
@@ -113,19 +76,18 @@ impl Store {
     /// The users' statuses, in order and per occurrence.
     pub async fn statuses<U: AsRef<str>>(&self, users: &[U]) -> Result<Vec<Status>, StoreError> {
         let unexpected = || StoreError::Unexpected(words::USERSTATUS_GET);
-        let batches = self.batches(users);
-        let calls = batches
-            .iter()
-            .map(|batch| self.call(words::USERSTATUS_GET, self.args_of(users, batch)));
-        let replies = try_join_all(calls).await?;
+        let calls = self.batches(users)?.into_iter().map(|batch| async move {
+            let reply = batch.place.call(words::USERSTATUS_GET, batch.args(users)).await?;
+            Ok::<_, StoreError>((batch.users, reply))
+        });
         let mut statuses = vec![Status::default(); users.len()];
-        for ((_, places), reply) in batches.iter().zip(replies) {
+        for (places, reply) in try_join_all(calls).await? {
             let records = reply.array().ok_or_else(unexpected)?;
             if records.len() != places.len() {
                 return Err(unexpected());
             }
-            for (place, record) in places.iter().zip(records) {
-                statuses[*place] = status(record).ok_or_else(unexpected)?;
+            for (place, record) in places.into_iter().zip(records) {
+                statuses[place] = status(record).ok_or_else(unexpected)?;
             }
         }
         Ok(statuses)
@@ -133,49 +95,101 @@ impl Store {
 
     /// Clears what is known of the users.
     pub async fn forget<U: AsRef<str>>(&self, users: &[U]) -> Result<(), StoreError> {
-        let calls = self
-            .batches(users)
-            .into_iter()
-            .map(|batch| self.call(words::USERSTATUS_DEL, self.args_of(users, &batch)));
+        let calls = self.batches(users)?.into_iter().map(|batch| async move {
+            batch.place.call(words::USERSTATUS_DEL, batch.args(users)).await
+        });
         try_join_all(calls).await.map(|_| ())
     }
 
-    /// The arguments that hold one user, or let go of one.
-    fn hold(&self, user: &str, node: &str, ttl: Duration) -> Args {
-        let part = partition::of_user(user, self.inner.settings.partitions);
-        vec![
-            arg(self.inner.names.book(part)),
+    fn batches<U: AsRef<str>>(&self, users: &[U]) -> Result<Vec<Batch>, StoreError> {
+        let mut parts: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (at, user) in users.iter().enumerate() {
+            let part = partition::of_user(user.as_ref(), self.settings().partitions);
+            parts.entry(part).or_default().push(at);
+        }
+        let mut batches = Vec::new();
+        for (part, users) in parts {
+            let (key, place) = self.book(part)?;
+            let chunks = users.chunks(BATCH).map(|users| Batch {
+                place: place.clone(),
+                key: key.clone(),
+                users: users.to_vec(),
+            });
+            batches.extend(chunks);
+        }
+        Ok(batches)
+    }
+
+    /// Where a user is held online; `None` when there is nothing to keep: the feature is off, or
+    /// the user is anonymous.
+    fn user_place(&self, user: &str) -> Result<Option<Place>, StoreError> {
+        if user.is_empty() || self.settings().status_ttl.is_none() {
+            return Ok(None);
+        }
+        let part = partition::of_user(user, self.settings().partitions);
+        self.book(part).map(|(_, place)| Some(place))
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// The arguments that hold one user, or let go of one; `None` when the feature is off.
+    pub(super) fn hold(&self, user: &str, node: &str) -> Option<Args> {
+        let settings = &self.shard.settings;
+        let part = partition::of_user(user, settings.partitions);
+        Some(vec![
+            arg(self.shard.names.book(part)),
             arg("LEASE"),
             arg(node.to_owned()),
             arg("EX"),
-            arg(ttl.as_secs().to_string()),
+            arg(settings.status_ttl?.as_secs().to_string()),
             arg(user.to_owned()),
-        ]
+        ])
     }
 
-    fn args_of<U: AsRef<str>>(&self, users: &[U], (part, places): &Batch) -> Args {
-        let mut args = vec![arg(self.inner.names.book(*part))];
-        args.extend(places.iter().map(|place| arg(users[*place].as_ref().to_owned())));
-        args
+    async fn put_back_batch(&self, users: &[Arc<str>]) -> Result<(), StoreError> {
+        let put = self.issue(|holdings, node, _| {
+            let mut held = users.iter().filter(|user| holdings.has_user(user));
+            let mut args = self.hold(held.next()?, node)?;
+            args.extend(held.map(|user| arg(user.to_string())));
+            Some((words::USERSTATUS_ONLINE, args))
+        });
+        put.await.map_or(Ok(()), |result| result.map(|_| ()))
     }
+}
 
-    fn batches<U: AsRef<str>>(&self, users: &[U]) -> Vec<Batch> {
-        let mut parts: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (place, user) in users.iter().enumerate() {
-            let part = partition::of_user(user.as_ref(), self.inner.settings.partitions);
-            parts.entry(part).or_default().push(place);
+// === impl Shard ===
+
+impl Shard {
+    /// Puts users back online that are still held, under the node names of whoever owns them now;
+    /// for each command the slot it was about.
+    pub(super) async fn put_back_users(
+        self: &Arc<Self>,
+        users: Vec<(u16, Arc<str>)>,
+    ) -> Vec<(u16, Result<(), StoreError>)> {
+        let mut parts: BTreeMap<(u16, u32), Vec<Arc<str>>> = BTreeMap::new();
+        for (slot, user) in users {
+            let part = partition::of_user(&user, self.settings.partitions);
+            parts.entry((slot, part)).or_default().push(user);
         }
-        parts
-            .into_iter()
-            .flat_map(|(part, places)| {
-                places.chunks(BATCH).map(|chunk| (part, chunk.to_vec())).collect::<Vec<_>>()
-            })
-            .collect()
+        let mut results = Vec::new();
+        for ((slot, _), users) in parts {
+            let place = Place { shard: self.clone(), slot };
+            for users in users.chunks(BATCH) {
+                results.push((slot, place.put_back_batch(users).await));
+            }
+        }
+        results
     }
+}
 
-    /// `None` when there is nothing to keep: the feature is off, or the user is anonymous.
-    fn status_ttl_for(&self, user: &str) -> Option<Duration> {
-        self.inner.settings.status_ttl.filter(|_| !user.is_empty())
+// === impl Batch ===
+
+impl Batch {
+    fn args<U: AsRef<str>>(&self, users: &[U]) -> Args {
+        let named = self.users.iter().map(|at| arg(users[*at].as_ref().to_owned()));
+        std::iter::once(arg(self.key.clone())).chain(named).collect()
     }
 }
 

@@ -1,14 +1,18 @@
-//! Mark and sweep: after a loss everything held is added under a new node name and the old name is
-//! dropped, so that what was lost comes back and what should be gone goes, with events.
+//! Putting back: what a master may have lost, and what has moved to another one, is added again
+//! under the node name that holds there now; names of before are dropped when nothing that is still
+//! held is left under them. So what was lost comes back and what should be gone goes, with events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
-use super::Store;
 use super::holdings::List;
-use super::lease::{keep_name, let_go, node_name};
+use super::lease::{keep_name, let_go};
+use super::master::{Master, node_name};
 use super::reply::StoreError;
+use super::shard::{Place, Shard};
+use super::slots::SlotSet;
 
 /// Commands under way at once while everything is put back.
 const AT_ONCE: usize = 256;
@@ -16,52 +20,111 @@ const AT_ONCE: usize = 256;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// Sweeps whenever it is asked for, until the server stops.
-pub(super) async fn run(store: Store) {
-    loop {
-        tokio::select! {
-            () = store.inner.sweep.notified() => {}
-            () = store.inner.stopping.cancelled() => return,
+pub(super) async fn run(shard: Arc<Shard>) {
+    let sweeping = async {
+        loop {
+            shard.sweep.notified().await;
+            while !sweep(&shard).await {
+                tokio::select! {
+                    () = tokio::time::sleep(RETRY) => {}
+                    // Something else is to be done, perhaps where the first try failed.
+                    () = shard.sweep.notified() => {}
+                }
+            }
         }
-        let mut renamed = false;
-        while let Err(error) = sweep(&store, &mut renamed).await {
-            tracing::debug!(%error, "putting everything back was interrupted and goes on");
-            tokio::time::sleep(RETRY).await;
+    };
+    shard.stopping.run_until_cancelled(sweeping).await;
+}
+
+/// One pass over everything that is to be put back; whether nothing is left to do.
+async fn sweep(shard: &Arc<Shard>) -> bool {
+    let map = shard.map();
+    let lost = map.masters().iter().filter(|master| master.is_lost());
+    for master in lost {
+        if let Err(error) = begin(shard, master).await {
+            tracing::debug!(%error, address = %master.address, "putting back waits for redis");
+        }
+    }
+    let begun = shard.holdings().recovery.begin();
+    let put = put_back(shard, &begun).await;
+    let PutBack { failed, .. } = &put;
+    let ended = {
+        let mut holdings = shard.holdings();
+        holdings.recovery.done(failed);
+        holdings.recovery.ended()
+    };
+    for name in &ended {
+        drop_everywhere(shard, name).await;
+    }
+    let (entries, users, waiting) = (put.entries, put.users, failed.len());
+    if !ended.is_empty() {
+        tracing::info!(entries, users, waiting, "everything held was put back");
+    } else if entries + users > 0 {
+        tracing::debug!(entries, users, waiting, "what has moved was put back");
+    }
+    let map = shard.map();
+    shard.holdings().recovery.is_idle() && !map.masters().iter().any(|master| master.is_lost())
+}
+
+/// Gives a master that may have lost data a new name, under which everything is added again.
+async fn begin(shard: &Arc<Shard>, master: &Arc<Master>) -> Result<(), StoreError> {
+    let name = node_name();
+    keep_name(shard, master, &name).await?;
+    let mut holdings = shard.holdings();
+    if master.take_lost() {
+        let old = master.rename(name);
+        holdings.recovery.retire(old, &shard.map().owned_by(master));
+    }
+    Ok(())
+}
+
+/// What was put back.
+struct PutBack {
+    entries: usize,
+    users: usize,
+    /// The slots of which something could not be added.
+    failed: SlotSet,
+}
+
+/// Adds everything in `slots` again.
+async fn put_back(shard: &Arc<Shard>, slots: &SlotSet) -> PutBack {
+    let List { entries, users } = shard.holdings().list(slots);
+    let mut put =
+        PutBack { entries: entries.len(), users: users.len(), failed: SlotSet::default() };
+    let mut adding = stream::iter(entries)
+        .map(|(slot, channel, client)| async move {
+            let place = Place { shard: shard.clone(), slot };
+            (slot, place.put_back(&channel, &client).await)
+        })
+        .buffer_unordered(AT_ONCE);
+    while let Some((slot, added)) = adding.next().await {
+        note(&mut put.failed, slot, added);
+    }
+    for (slot, result) in shard.put_back_users(users).await {
+        note(&mut put.failed, slot, result);
+    }
+    put
+}
+
+/// What failed is tried again, unless Redis does not want it.
+fn note(failed: &mut SlotSet, slot: u16, result: Result<(), StoreError>) {
+    match result {
+        Ok(()) => {}
+        // One key that Redis will not change must not keep the others out.
+        Err(StoreError::Refused(text)) => tracing::error!(text, "something was not put back"),
+        Err(error) => {
+            tracing::debug!(%error, "putting back is tried again");
+            failed.insert(slot);
         }
     }
 }
 
-/// One sweep; one that was interrupted goes on under the name it has taken.
-async fn sweep(store: &Store, renamed: &mut bool) -> Result<(), StoreError> {
-    if !*renamed {
-        let node = node_name();
-        keep_name(store, &node).await?;
-        store.holdings().rename(node);
-        *renamed = true;
+/// Nothing that is still held is under this name any more: what is, leaves.
+async fn drop_everywhere(shard: &Arc<Shard>, name: &str) {
+    for master in shard.map().masters() {
+        // Where it fails the lease runs out: nobody renews it.
+        if let Err(error) = let_go(master, name).await {
+            tracing::debug!(%error, address = %master.address, "an old lease was left to run out");
+        }
     }
-    let List { entries, users } = store.holdings().list();
-    let total = entries.len();
-    let mut adding = stream::iter(entries)
-        .map(|(channel, client)| async move {
-            match store.put_back(&channel, &client).await {
-                // One roster that Redis will not change must not keep the others out.
-                Err(StoreError::Refused(text)) => {
-                    tracing::error!(%channel, text, "a client was not put back");
-                    Ok(())
-                }
-                result => result,
-            }
-        })
-        .buffer_unordered(AT_ONCE);
-    while let Some(result) = adding.next().await {
-        result?;
-    }
-    drop(adding);
-    store.put_back_users(&users).await?;
-    let names = store.holdings().names();
-    for old in names.into_iter().skip(1) {
-        let_go(store, &old).await?;
-        store.holdings().forget_name(&old);
-    }
-    tracing::info!(entries = total, users = users.len(), "everything held was put back");
-    Ok(())
 }

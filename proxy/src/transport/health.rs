@@ -9,7 +9,7 @@ use axum::routing::any;
 use super::{State, trimmed};
 use crate::config::Config;
 use crate::protocol::write;
-use crate::store::Health;
+use crate::store::Readiness;
 
 pub(super) fn routes(router: Router<State>, config: &Config) -> Router<State> {
     if !config.health.enabled {
@@ -23,13 +23,16 @@ async fn health() -> Response {
     json(StatusCode::OK, b"{}".to_vec())
 }
 
-/// 200 while the lease is held; else 503 with the reason.
+/// 200 while some Redis master can be used; else 503. Whatever is away is named either way.
 async fn ready(extract::State(state): extract::State<State>) -> Response {
-    let health = state.context.store.health().borrow().clone();
-    let Health::Down(why) = health else { return json(StatusCode::OK, b"{}".to_vec()) };
+    let Readiness { ready, trouble } = state.context.store.readiness();
     let mut body = Vec::new();
-    write::object(&mut body, |body| body.string("redis", &why));
-    json(StatusCode::SERVICE_UNAVAILABLE, body)
+    write::object(&mut body, |body| {
+        if !trouble.is_empty() {
+            body.string("redis", &trouble);
+        }
+    });
+    json(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
 }
 
 fn json(status: StatusCode, body: Vec<u8>) -> Response {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::super::{Config, EngineType, Invocation, RedisAddress, load};
+use super::super::{Config, EngineType, Invocation, RedisAddress, RedisPlace, load};
 
 fn loaded(file: &str) -> (Config, Vec<String>) {
     match load(&[], &BTreeMap::new(), &|_| Ok(file.to_owned())) {
@@ -50,7 +50,7 @@ fn the_samples_of_the_feature_descriptions_load() {
     );
     assert_eq!(status.engine.kind, EngineType::Redis);
     let address = RedisAddress::Tcp { host: "localhost".to_owned(), port: 6379 };
-    assert_eq!(status.engine.redis.endpoint().address, address);
+    assert_eq!(status.engine.redis.shards()[0].place, RedisPlace::Server(address));
     assert!(status.user_status.enabled && status.user_status.redis.reuse_from_engine);
 
     let status = quiet(r#"{    "redis_active_status": {        "expire_interval": "24h"    }}"#);
@@ -97,6 +97,54 @@ fn flat_names_mean_what_they_became() {
         "log":{"level":"debug"},"websocket":{"message_size_limit":100}}"#,
     );
     assert_eq!(flat, today);
+}
+
+#[test]
+fn redis_in_its_old_names() {
+    let flat = quiet(
+        r#"{"engine":"redis","redis_sentinel_address":["a:1,b:1","c:1"],"redis_sentinel_master_name":"m",
+        "redis_sentinel_user":"s","redis_sentinel_password":"p","redis_sentinel_client_name":"w",
+        "redis_user":"u","redis_password":"q","redis_db":2,"redis_client_name":"n","redis_tls":true,
+        "redis_tls_server_name":"r","redis_tls_insecure_skip_verify":false,"redis_sentinel_tls":"true",
+        "redis_connect_timeout":"2s",
+        "user_status":{"enabled":true,"redis_cluster_address":["x:1,y:1"],"redis_tls":true,
+            "redis_tls_server_name":"z","expire_interval":"24h"}}"#,
+    );
+    let today = quiet(
+        r#"{"engine":{"type":"redis","redis":{"sentinel_address":["a:1,b:1","c:1"],
+        "sentinel_master_name":"m","sentinel_user":"s","sentinel_password":"p",
+        "sentinel_client_name":"w","user":"u","password":"q","db":2,"client_name":"n",
+        "tls":{"enabled":true,"server_name":"r"},"sentinel_tls":{"enabled":true},
+        "connect_timeout":"2s"}},
+        "user_status":{"enabled":true,"expire_interval":"24h","redis":{"cluster_address":"x:1,y:1",
+            "tls":{"enabled":true,"server_name":"z"}}}}"#,
+    );
+    assert_eq!(flat, today);
+    assert_eq!(
+        (today.engine.redis.shards().len(), today.user_status.shards(&today.engine).unwrap().len()),
+        (2, 1)
+    );
+    let active = quiet(r#"{"redis_active_status":{"enabled":true,"redis_address":"h:1"}}"#);
+    assert_eq!(active.user_status.shards(&active.engine).unwrap().len(), 1);
+}
+
+#[test]
+fn tls_files_in_their_old_names_are_read() {
+    let old = r#"{"engine":"redis","redis_tls":true,"redis_tls_cert":"no/a","redis_tls_key":"no/b",
+        "redis_tls_root_ca":"no/c","redis_tls_client_ca":"no/d","redis_tls_skip_verify":"maybe",
+        "redis_sentinel_tls_root_ca_pem":"no/e"}"#;
+    let error = load(&[], &BTreeMap::new(), &|_| Ok(old.to_owned())).unwrap_err().to_string();
+    let named: Vec<_> = error.lines().filter_map(|line| line.split(": ").nth(1)).collect();
+    assert_eq!(
+        named,
+        [
+            "engine.redis.sentinel_tls.server_ca_pem",
+            "engine.redis.tls.server_ca_pem",
+            "engine.redis.tls.cert_pem",
+            "engine.redis.tls.key_pem",
+            "engine.redis.tls.insecure_skip_verify",
+        ]
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::{EngineType, Kind, RedisAddress, options},
+    super::{EngineType, Kind, RedisAddress, RedisPlace, options},
     *,
 };
 
@@ -68,7 +68,7 @@ fn names_ignore_case_and_values_are_weakly_typed() {
     let config = quiet(
         r#"{"HTTP_Server":{"Port":"8001","internal_port":"9000"},"client":{"allowed_origins":"*",
         "insecure":"true","channel_limit":64.0},"channel":{"namespaces":{"NAME":"one","Presence":1}},
-        "engine":{"type":"memory","redis":{"address":["tcp://:pw@h:1/2"],"password":12345}},
+        "engine":{"type":"redis","redis":{"address":["tcp://:pw@h:1/2"],"password":12345}},
         "log":null,"shutdown":{"timeout":"1m30s"}}"#,
     );
     assert_eq!(config.http_server.separate_internal_port(), Some(9000));
@@ -78,11 +78,12 @@ fn names_ignore_case_and_values_are_weakly_typed() {
         (vec!["*".into()], 64)
     );
     assert!(config.channel.namespace("one").unwrap().presence);
-    assert_eq!(config.engine.kind, EngineType::Embedded);
-    let endpoint = config.engine.redis.endpoint();
-    assert_eq!(endpoint.address, RedisAddress::Tcp { host: "h".to_owned(), port: 1 });
-    assert_eq!((endpoint.password.expose(), endpoint.db), ("pw", 2));
-    assert_eq!(config.engine.redis.password.expose(), "12345");
+    let shards = config.engine.redis.shards();
+    let address = RedisAddress::Tcp { host: "h".to_owned(), port: 1 };
+    assert_eq!((config.engine.kind, shards.len()), (EngineType::Redis, 1));
+    assert_eq!(shards[0].place, RedisPlace::Server(address));
+    assert_eq!((shards[0].login.password.expose(), shards[0].db), ("pw", 2));
+    assert_eq!(config.engine.redis.connection.password.expose(), "12345");
     assert_eq!(config.shutdown.timeout, Duration::from_secs(90));
 }
 
@@ -146,7 +147,6 @@ engine.redis.prefix: with channel.max_length makes keys longer than 1024 bytes
 engine.redis.lease: expected 1s to 60s, got 100ms
 user_status.partitions: expected 1 to 65536, got 100000
 user_status.expire_interval: expected 1s to 87600h
-user_status.redis.address: a separate Redis for user status is not supported yet, use user_status.redis.reuse_from_engine
 "#);
 }
 
@@ -157,7 +157,7 @@ fn history_and_what_cannot_be_ignored_are_refused() {
             "namespaces":[{"name":"ok","history_size":0,"force_recovery":false},
             {"name":"bad","history_ttl":"60s","allow_positioning":true,"channel_regex":"("}]},
             "client":{"token":{"user_id_claim":"id"}},
-            "engine":{"redis":{"tls":{"enabled":true},"sentinel_address":["a:1"],"cluster_address":[]}}}"#,
+            "engine":{"type":"memory","redis":{"cluster_address":[]}}}"#,
         &[],
         "",
     );
@@ -167,8 +167,6 @@ config.json: channel.without_namespace.history_size: Rollcall keeps no history a
 config.json: channel.namespaces[1].channel_regex: expected a regular expression, got "(": unclosed group
 config.json: channel.namespaces[1].history_ttl: Rollcall keeps no history and recovers none: remove this option
 config.json: channel.namespaces[1].allow_positioning: Rollcall keeps no history and recovers none: remove this option
-config.json: engine.redis.sentinel_address: this option is not supported yet and cannot safely be ignored: remove it
-config.json: engine.redis.tls: this option is not supported yet and cannot safely be ignored: remove it
 "#);
 }
 
@@ -249,7 +247,8 @@ fn secrets_are_not_printed() {
     let config = quiet(
         r#"{"http_api":{"key":"hunter2"},"client":{"token":{"hmac_secret_key":"hunter2",
         "hmac_previous_secret_key":"hunter2"},"subscription_token":{"hmac_secret_key":"hunter2"}},
-        "engine":{"redis":{"address":"redis://:hunter2@h","password":"hunter2"}}}"#,
+        "engine":{"type":"redis","redis":{"address":"redis://:hunter2@h?sentinel_master_name=m&sentinel_password=hunter2",
+        "password":"hunter2","sentinel_password":"hunter2"}}}"#,
     );
     assert!(!format!("{config:#?}").contains("hunter2"));
     assert_eq!(config.client.subscription_token.token.hmac_secret_key.expose(), "hunter2");

@@ -94,7 +94,7 @@ fn events_during_a_read_come_after_it() {
     mirror.begin_check();
     assert_eq!(text(mirror.on_event(join("b", 10, 11))), "");
     assert_eq!(text(mirror.on_event(join("c", 11, 12))), "");
-    assert_eq!(text(mirror.end_read(11, all(&["a", "b"]), Absent::Leave)), "+b +c");
+    assert_eq!(text(mirror.end_read(11, all(&["a", "b"]), Differences::Show)), "+b +c");
     assert_eq!(mirror.seq(), 12);
 }
 
@@ -110,11 +110,11 @@ fn a_failed_read_keeps_the_events_and_reports_a_gap() {
 fn after_a_loss_leaves_wait_and_who_comes_back_shows_nothing() {
     let mut mirror = mirror(10, &["a", "b"]);
     mirror.begin_check();
-    assert_eq!(text(mirror.end_read(20, all(&[]), Absent::Wait)), "");
+    assert_eq!(text(mirror.end_read(20, all(&[]), Differences::Wait)), "");
     let back = Event { back: true, ..join("a", 0, 21) };
     assert!(mirror.on_event(back).changes.is_empty());
     mirror.begin_check();
-    assert_eq!(text(mirror.end_read(21, all(&["a"]), Absent::Leave)), "-b");
+    assert_eq!(text(mirror.end_read(21, all(&["a"]), Differences::Show)), "-b");
 }
 
 #[test]
@@ -130,27 +130,31 @@ fn rooms_too_big_to_mirror_pass_events_on() {
 #[test]
 fn patience_starts_with_a_loss_and_ends_with_its_time() {
     let mut mirror = mirror(10, &["a"]);
-    assert_eq!(mirror.judge_read(false), (Absent::Leave, None), "an ordinary read is believed");
-    assert_eq!(mirror.judge_read(true), (Absent::Wait, Some(1)), "a vanished roster is not");
-    assert_eq!(mirror.judge_read(false), (Absent::Wait, None), "nor any read before its time");
+    assert_eq!(mirror.judge_read(false), (Differences::Show, None), "an ordinary read is believed");
+    assert_eq!(mirror.judge_read(true), (Differences::Wait, Some(1)), "a vanished roster is not");
+    assert_eq!(mirror.judge_read(false), (Differences::Wait, None), "nor any read before its time");
     mirror.end_patience(1);
-    assert_eq!(mirror.judge_read(true), (Absent::Leave, None));
+    assert_eq!(mirror.judge_read(true), (Differences::Show, None));
     mirror.distrust();
-    assert_eq!(mirror.judge_read(false), (Absent::Wait, Some(2)), "nor the first after a loss");
+    assert_eq!(
+        mirror.judge_read(false),
+        (Differences::Wait, Some(2)),
+        "nor the first after a loss"
+    );
 }
 
 #[test]
 fn a_second_loss_starts_the_wait_again() {
     let mut mirror = mirror(10, &["a"]);
     mirror.distrust();
-    assert_eq!(mirror.judge_read(false), (Absent::Wait, Some(1)));
+    assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(1)));
     mirror.distrust();
     mirror.end_patience(1);
-    assert_eq!(mirror.judge_read(false), (Absent::Wait, Some(2)));
+    assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(2)));
     mirror.end_patience(1);
-    assert_eq!(mirror.judge_read(false), (Absent::Wait, None));
+    assert_eq!(mirror.judge_read(false), (Differences::Wait, None));
     mirror.end_patience(2);
-    assert_eq!(mirror.judge_read(false), (Absent::Leave, None));
+    assert_eq!(mirror.judge_read(false), (Differences::Show, None));
 }
 
 #[test]
@@ -158,7 +162,7 @@ fn a_roster_that_was_lost_and_is_being_put_back_is_not_believed_yet() {
     let mut mirror = mirror(10, &["a", "b"]);
     let back = Event { back: true, ..join("a", 0, 21) };
     assert_eq!(text(mirror.on_event(back)), "!");
-    assert_eq!(mirror.judge_read(false), (Absent::Wait, Some(1)));
+    assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(1)));
 }
 
 #[test]
@@ -169,4 +173,24 @@ fn a_check_of_a_room_too_big_goes_by_its_sequence_unless_something_was_missed() 
     assert_eq!(mirror.begin_check(), Known::Sequence(11));
     mirror.on_event(join("b", 12, 13));
     assert_eq!(mirror.begin_check(), Known::Gap);
+}
+
+#[test]
+fn what_a_read_after_a_loss_has_too_much_waits_as_well() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.begin_check();
+    let read = all(&["a", "ghost", "late"]);
+    assert_eq!(text(mirror.end_read(20, read, Differences::Wait)), "");
+    assert_eq!(text(mirror.on_event(leave("ghost", 20, 21))), "");
+    mirror.begin_check();
+    assert_eq!(text(mirror.end_read(21, all(&["a", "late"]), Differences::Show)), "+late");
+}
+
+#[test]
+fn trust_ends_a_wait() {
+    let mut mirror = mirror(10, &["a"]);
+    assert!(!mirror.trust());
+    mirror.distrust();
+    assert!(mirror.trust());
+    assert_eq!(mirror.judge_read(false), (Differences::Show, None));
 }

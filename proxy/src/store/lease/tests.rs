@@ -11,7 +11,8 @@ fn verdicts(answers: &[(Kept, u64)]) -> Vec<Verdict> {
     let mut memory = Memory::default();
     let judge = |(kept, changes): &(Kept, u64)| {
         let (before, after) = (Snapshot::of(0, 0), Snapshot::of(0, *changes));
-        memory.judge(Some("n".into()), kept, &before, &after)
+        let held = Held { before, after, comparable: true };
+        memory.judge(Some("n".into()), kept, &held)
     };
     answers.iter().map(judge).collect()
 }
@@ -48,8 +49,23 @@ fn counts_count_when_they_differ_twice_by_more_than_is_under_way() {
 fn another_name_begins_fresh() {
     let mut memory = Memory::default();
     let quiet = Snapshot::of(0, 0);
+    let held = Held { before: quiet, after: quiet, comparable: true };
     for name in ["a", "b"] {
-        let verdict = memory.judge(Some(name.into()), &answer(1, true, 0), &quiet, &quiet);
+        let verdict = memory.judge(Some(name.into()), &answer(1, true, 0), &held);
         assert_eq!(verdict, Verdict::Fine);
     }
+}
+
+#[test]
+fn counts_say_nothing_while_slots_move() {
+    let mut memory = Memory::default();
+    let quiet = Snapshot::of(0, 0);
+    let judge = |memory: &mut Memory, comparable| {
+        let held = Held { before: quiet, after: quiet, comparable };
+        memory.judge(Some("n".into()), &answer(1, false, 3), &held)
+    };
+    for comparable in [true, false, true] {
+        assert_eq!(judge(&mut memory, comparable), Verdict::Fine);
+    }
+    assert_eq!(judge(&mut memory, true), Verdict::Differs);
 }

@@ -1,0 +1,181 @@
+//! What nodes of a cluster say about who owns which slots: `CLUSTER NODES`, and redirections.
+//!
+//! Nodes may disagree while news travels. Each master's claim carries its configuration epoch, and
+//! for each slot the claim with the highest one counts, as it does among the nodes themselves.
+
+use std::collections::BTreeMap;
+
+use super::slots::SLOTS;
+use crate::config::RedisAddress;
+
+/// Nobody owns the slot.
+pub(super) const NOBODY: u16 = u16::MAX;
+
+/// What one node says about all of them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct View {
+    masters: Vec<Claim>,
+    /// Slots are on their way from or to this node.
+    pub(super) moving: bool,
+    /// The node that says this owns slots itself.
+    owns_slots: bool,
+}
+
+/// A master and the slots it owns.
+#[derive(Debug, PartialEq, Eq)]
+struct Claim {
+    address: RedisAddress,
+    epoch: u64,
+    slots: Vec<(u16, u16)>,
+}
+
+/// Who owns what, as far as is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Owners {
+    /// Every master, also those without slots: slots may come to them at any time.
+    pub(super) masters: Vec<RedisAddress>,
+    /// For each slot a place in `masters`, or [`NOBODY`].
+    pub(super) slots: Vec<u16>,
+}
+
+/// Where a node sends us for a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Redirect {
+    /// The slot belongs to another node.
+    Moved { slot: u16, address: RedisAddress },
+    /// The slot is on its way, and this key is not here any more.
+    Ask { address: RedisAddress },
+    /// The key is on its way right now.
+    TryAgain,
+}
+
+// === impl View ===
+
+impl View {
+    /// Reads the reply of `CLUSTER NODES`; `asked` is where it came from, for nodes that do not
+    /// know their own address. `None` when it is not such a reply. Nodes are called by their
+    /// host names where they have some if `by_name`, for certificates to be compared with.
+    ///
+    /// <https://redis.io/docs/latest/commands/cluster-nodes/>
+    pub(super) fn parse(text: &str, asked: &RedisAddress, by_name: bool) -> Option<Self> {
+        let mut view = Self::default();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            view.read_line(line, asked, by_name)?;
+        }
+        Some(view)
+    }
+
+    fn read_line(&mut self, line: &str, asked: &RedisAddress, by_name: bool) -> Option<()> {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let [_id, address, flags, _master, _ping, _pong, epoch, _link, slots @ ..] = &fields[..]
+        else {
+            return None;
+        };
+        let flags: Vec<&str> = flags.split(',').collect();
+        self.moving |= slots.iter().any(|slot| slot.starts_with('['));
+        let unknown = ["noaddr", "handshake"].iter().any(|flag| flags.contains(flag));
+        if unknown || !flags.contains(&"master") {
+            return Some(());
+        }
+        let slots: Vec<&str> =
+            slots.iter().copied().filter(|slot| !slot.starts_with('[')).collect();
+        if slots.is_empty() && flags.contains(&"fail") {
+            // Another has taken over from it.
+            return Some(());
+        }
+        self.owns_slots |= !slots.is_empty() && flags.contains(&"myself");
+        self.masters.push(Claim {
+            address: node_address(address, asked, by_name)?,
+            epoch: epoch.parse().ok()?,
+            slots: slots.into_iter().map(slot_range).collect::<Option<_>>()?,
+        });
+        Some(())
+    }
+}
+
+/// `host:port@bus[,hostname[,…]]`; older servers leave parts of the end out.
+fn node_address(text: &str, asked: &RedisAddress, by_name: bool) -> Option<RedisAddress> {
+    let mut parts = text.split(',');
+    let mut address = redirected_to(parts.next()?.split('@').next()?, asked)?;
+    if let (true, Some(name), RedisAddress::Tcp { host, .. }) =
+        (by_name, parts.next().filter(|name| !name.is_empty()), &mut address)
+    {
+        name.clone_into(host);
+    }
+    Some(address)
+}
+
+fn slot_range(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last && usize::from(last) < SLOTS).then_some((first, last))
+}
+
+/// `host:port`, the host without brackets also when it is IPv6; empty for the one that was asked.
+fn redirected_to(text: &str, asked: &RedisAddress) -> Option<RedisAddress> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = match (host.trim_start_matches('[').trim_end_matches(']'), asked) {
+        ("" | "?", RedisAddress::Tcp { host, .. }) => host.as_str(),
+        // A socket is on this machine.
+        ("" | "?", RedisAddress::Unix { .. }) => "127.0.0.1",
+        (host, _) => host,
+    };
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    Some(RedisAddress::Tcp { host: host.to_owned(), port })
+}
+
+// === impl Owners ===
+
+impl Owners {
+    /// Puts together what several nodes say. A node without slots is asked only if there is no
+    /// other: it may have been taken out of the cluster, and know only itself or strangers.
+    pub(super) fn of(views: &[View]) -> Self {
+        let some_own = views.iter().any(|view| view.owns_slots);
+        let views = views.iter().filter(|view| view.owns_slots || !some_own);
+        let mut claims: BTreeMap<String, &Claim> = BTreeMap::new();
+        for claim in views.flat_map(|view| &view.masters) {
+            let known = claims.entry(claim.address.to_string()).or_insert(claim);
+            if known.epoch < claim.epoch {
+                *known = claim;
+            }
+        }
+        let mut slots = vec![NOBODY; SLOTS];
+        let mut epochs = vec![0; SLOTS];
+        let mut masters = Vec::new();
+        for claim in claims.into_values() {
+            let Ok(place) = u16::try_from(masters.len()) else { break };
+            masters.push(claim.address.clone());
+            for slot in claim.slots.iter().flat_map(|(first, last)| *first..=*last) {
+                let slot = usize::from(slot);
+                if slots[slot] == NOBODY || epochs[slot] < claim.epoch {
+                    (slots[slot], epochs[slot]) = (place, claim.epoch);
+                }
+            }
+        }
+        Self { masters, slots }
+    }
+}
+
+// === impl Redirect ===
+
+impl Redirect {
+    /// Reads an error of a node, asked at `asked`; `None` when it is no redirection.
+    pub(super) fn parse(error: &str, asked: &RedisAddress) -> Option<Self> {
+        let mut words = error.split_ascii_whitespace();
+        match words.next()? {
+            "TRYAGAIN" => Some(Self::TryAgain),
+            word @ ("MOVED" | "ASK") => {
+                let slot = words.next()?.parse().ok()?;
+                let address = redirected_to(words.next()?, asked)?;
+                Some(match word {
+                    "ASK" => Self::Ask { address },
+                    _ => Self::Moved { slot, address },
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! Finding the masters of a shard, and following them wherever they go.
+
+mod cluster;
+mod sentinel;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fred::interfaces::{ClientLike, EventInterface};
+use fred::types::{ClusterHash, CustomCommand};
+use tokio_util::sync::CancellationToken;
+
+use super::lease::away;
+use super::link::{self, FEW, Link};
+use super::map::Map;
+use super::reply::{Reply, StoreError, plain};
+use super::shard::Shard;
+use crate::config::{RedisAddress, RedisPlace, RedisShard};
+
+/// How often it is asked who owns what.
+const LOOK: Duration = Duration::from_secs(1);
+/// The shortest time between two looks, whoever asks for them.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a connection that is being made is looked at.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Finds the masters and follows them until the server stops.
+pub(super) async fn run(shard: Arc<Shard>) {
+    let follow = async {
+        let followed = match shard.redis.place.clone() {
+            RedisPlace::Server(address) => server(&shard, address).await,
+            RedisPlace::Sentinel(sentinels) => sentinel::follow(&shard, &sentinels).await,
+            RedisPlace::Cluster(seeds) => cluster::follow(&shard, &seeds).await,
+        };
+        if let Err(error) = followed {
+            shard.set_trouble(error.to_string());
+        }
+    };
+    shard.stopping.run_until_cancelled(follow).await;
+}
+
+/// One server, which may turn out to be one of a cluster.
+async fn server(shard: &Arc<Shard>, address: RedisAddress) -> Result<(), StoreError> {
+    let master = shard.new_master(address.clone())?;
+    let keepalive = &master.links.keepalive;
+    loop {
+        tokio::time::sleep(TICK).await;
+        if !keepalive.is_connected() {
+            let trouble = master.links.trouble().unwrap_or_default();
+            shard.set_trouble(away(trouble).to_string());
+            continue;
+        }
+        match mode(keepalive).await {
+            Ok(mode) if mode == "cluster" => break,
+            Ok(_) => {
+                shard.adopt(Map::single(master)).await;
+                return Ok(());
+            }
+            Err(error) => {
+                shard.set_trouble(error.to_string());
+                tokio::time::sleep(LEAST_PAUSE).await;
+            }
+        }
+    }
+    tracing::info!(%address, "redis is a cluster");
+    master.gone.cancel();
+    cluster::follow(shard, &[address]).await
+}
+
+/// Whether a server is alone or one of a cluster; a word that every user may say.
+async fn mode(link: &Link) -> Result<String, StoreError> {
+    let command = CustomCommand::new_static("HELLO", ClusterHash::FirstKey, false);
+    let answer = link.custom_raw(command, Vec::<String>::new());
+    let Ok(frame) = tokio::time::timeout(PATIENCE, answer).await else {
+        return Err(StoreError::Away("redis does not answer".to_owned()));
+    };
+    let frame = frame?;
+    match Reply::field(&frame, "mode") {
+        Some(mode) => Ok(mode),
+        None => Err(Reply::read(frame).err().unwrap_or(StoreError::Unexpected("HELLO"))),
+    }
+}
+
+/// A connection that lives as long as this.
+struct Probe {
+    address: RedisAddress,
+    link: Link,
+    gone: CancellationToken,
+    /// Why it failed last.
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+// === impl Probe ===
+
+impl Probe {
+    fn new(address: &RedisAddress, redis: &RedisShard) -> Result<Self, StoreError> {
+        let link = link::link(address, redis, FEW)?;
+        let gone = CancellationToken::new();
+        let trouble = Arc::new(Mutex::new(None));
+        let mut errors = link.error_rx();
+        let noted = trouble.clone();
+        tokio::spawn(link::until_gone(gone.clone(), async move {
+            while let Ok((error, _)) = errors.recv().await {
+                *noted.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(plain(error.details()));
+            }
+        }));
+        link::stay_connected(&link, &redis.client_name, &gone);
+        Ok(Self { address: address.clone(), link, gone, trouble })
+    }
+
+    /// Waits until it is connected, for as long as connecting may take.
+    async fn connected(&self, limit: Duration) -> bool {
+        let connected = async {
+            while !self.link.is_connected() {
+                tokio::time::sleep(TICK).await;
+            }
+        };
+        tokio::time::timeout(limit, connected).await.is_ok()
+    }
+
+    /// Why it is not connected, for people.
+    fn away(&self) -> StoreError {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let trouble = trouble.unwrap_or_else(|| "no answer".to_owned());
+        StoreError::Away(format!("{} is away: {trouble}", self.address))
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.gone.cancel();
+    }
+}

@@ -1,0 +1,98 @@
+//! A cluster: its nodes are asked who owns which slots, every second and whenever one of them sends
+//! a command elsewhere.
+
+use std::sync::Arc;
+
+use fred::interfaces::ClientLike;
+use futures_util::future::join_all;
+
+use super::super::call::{self, arg};
+use super::super::cluster_nodes::{Owners, View};
+use super::super::link::Link;
+use super::super::map::Map;
+use super::super::reply::StoreError;
+use super::super::shard::Shard;
+use super::{LEAST_PAUSE, LOOK, PATIENCE, Probe};
+use crate::config::RedisAddress;
+
+pub(super) async fn follow(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<(), StoreError> {
+    loop {
+        match look(shard, seeds).await {
+            Ok(views) => adopt(shard, &views).await?,
+            Err(error) if !shard.map().is_known() => shard.set_trouble(error.to_string()),
+            Err(error) => tracing::debug!(%error, "nobody says who owns what"),
+        }
+        shard.looks.send_modify(|looks| *looks += 1);
+        tokio::time::sleep(LEAST_PAUSE).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = shard.look.notified() => {}
+        }
+    }
+}
+
+/// What the masters say; if none answers, what another node says that was known.
+async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, StoreError> {
+    let map = shard.map();
+    let connected = map.masters().iter().filter(|master| master.links.keepalive.is_connected());
+    let views = connected.map(|master| async {
+        let link = &master.links.keepalive;
+        let (view, state) = tokio::join!(view(link, shard, &master.address), text(link, "INFO"));
+        if let Ok(state) = state {
+            master.set_cluster_fails(state.contains("cluster_state:fail"));
+        }
+        view
+    });
+    let views: Vec<_> = join_all(views).await.into_iter().filter_map(Result::ok).collect();
+    if !views.is_empty() {
+        return Ok(views);
+    }
+    let mut errors = Vec::new();
+    let known = map.masters().iter().map(|master| &master.address);
+    for address in seeds.iter().chain(known) {
+        let probe = Probe::new(address, &shard.redis)?;
+        if !probe.connected(shard.redis.connect_timeout).await {
+            errors.push(probe.away().to_string());
+            continue;
+        }
+        match view(&probe.link, shard, address).await {
+            Ok(view) => return Ok(vec![view]),
+            Err(why) => errors.push(format!("{address}: {why}")),
+        }
+    }
+    Err(StoreError::Away(format!("no node of the cluster can be asked: {}", errors.join("; "))))
+}
+
+async fn view(link: &Link, shard: &Shard, address: &RedisAddress) -> Result<View, StoreError> {
+    let nodes = text(link, "NODES").await?;
+    let view = View::parse(&nodes, address, shard.redis.tls.is_some());
+    view.ok_or(StoreError::Unexpected("CLUSTER NODES"))
+}
+
+/// The reply of a `CLUSTER` subcommand.
+async fn text(link: &Link, word: &'static str) -> Result<String, StoreError> {
+    let call = call::on(link, "CLUSTER", vec![arg(word)]);
+    let Ok(reply) = tokio::time::timeout(PATIENCE, call).await else {
+        return Err(StoreError::Away("redis does not answer".to_owned()));
+    };
+    let text = reply?.bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
+    text.ok_or(StoreError::Unexpected("CLUSTER"))
+}
+
+async fn adopt(shard: &Arc<Shard>, views: &[View]) -> Result<(), StoreError> {
+    if views.iter().any(|view| view.moving) {
+        shard.saw_moving();
+    }
+    let Owners { masters, slots } = Owners::of(views);
+    let map = shard.map();
+    if masters.is_empty() || map.says(&masters, &slots) {
+        return Ok(());
+    }
+    let masters = masters.into_iter().map(|address| match map.at(&address) {
+        Some(master) => Ok(master.clone()),
+        None => shard.new_master(address),
+    });
+    let masters = masters.collect::<Result<_, _>>()?;
+    shard.adopt(Map::cluster(masters, slots)).await;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Which master owns which slot.
+
+use std::sync::Arc;
+
+use super::cluster_nodes::NOBODY;
+use super::master::Master;
+use super::slots::{SLOTS, SlotSet};
+use crate::config::RedisAddress;
+
+/// The masters of a shard. A server alone, or the master of a Sentinel group, owns the one slot.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Map {
+    masters: Vec<Arc<Master>>,
+    /// For each slot a place in `masters`, or [`NOBODY`]; empty as long as no master is known.
+    owners: Vec<u16>,
+}
+
+// === impl Map ===
+
+impl Map {
+    /// One master for everything.
+    pub(super) fn single(master: Arc<Master>) -> Self {
+        Self { masters: vec![master], owners: vec![0] }
+    }
+
+    /// The masters of a cluster; `owners` has a place among them for each slot.
+    pub(super) fn cluster(masters: Vec<Arc<Master>>, owners: Vec<u16>) -> Self {
+        Self { masters, owners }
+    }
+
+    pub(super) fn masters(&self) -> &[Arc<Master>] {
+        &self.masters
+    }
+
+    pub(super) fn at(&self, address: &RedisAddress) -> Option<&Arc<Master>> {
+        self.masters.iter().find(|master| master.address == *address)
+    }
+
+    pub(super) fn has(&self, master: &Arc<Master>) -> bool {
+        self.masters.iter().any(|other| Arc::ptr_eq(other, master))
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        !self.owners.is_empty()
+    }
+
+    /// Whether it says the same as these masters and, for each slot, places among them.
+    pub(super) fn says(&self, masters: &[RedisAddress], owners: &[u16]) -> bool {
+        self.masters.iter().map(|master| &master.address).eq(masters) && self.owners == owners
+    }
+
+    /// How many slots there are.
+    pub(super) fn slots(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// The slot of a key.
+    pub(super) fn slot(&self, key: &str) -> u16 {
+        if self.owners.len() == SLOTS { fred::util::redis_keyslot(key.as_bytes()) } else { 0 }
+    }
+
+    pub(super) fn owner(&self, slot: u16) -> Option<&Arc<Master>> {
+        let place = *self.owners.get(usize::from(slot))?;
+        self.masters.get(usize::from(place))
+    }
+
+    /// The slots of one master.
+    pub(super) fn owned_by(&self, master: &Arc<Master>) -> SlotSet {
+        self.slots_where(|_, owner| owner.is_some_and(|owner| Arc::ptr_eq(owner, master)))
+    }
+
+    /// The slots that have another owner here than in `old`.
+    pub(super) fn moved_since(&self, old: &Self) -> SlotSet {
+        self.slots_where(|slot, owner| match (owner, old.owner(slot)) {
+            (Some(owner), Some(before)) => !Arc::ptr_eq(owner, before),
+            (owner, _) => owner.is_some(),
+        })
+    }
+
+    /// The same with one slot at another master; `None` when that is not known, or owns it already.
+    pub(super) fn with_moved(&self, slot: u16, to: &RedisAddress) -> Option<Self> {
+        let place = self.masters.iter().position(|master| master.address == *to)?;
+        let place = u16::try_from(place).ok().filter(|place| *place != NOBODY)?;
+        let owner = *self.owners.get(usize::from(slot))?;
+        (owner != place).then(|| {
+            let mut map = self.clone();
+            map.owners[usize::from(slot)] = place;
+            map
+        })
+    }
+
+    fn slots_where(&self, filter: impl Fn(u16, Option<&Arc<Master>>) -> bool) -> SlotSet {
+        let slots = 0..u16::try_from(self.owners.len()).unwrap_or_default();
+        slots.filter(|slot| filter(*slot, self.owner(*slot))).collect()
+    }
+}

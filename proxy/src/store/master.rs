@@ -1,0 +1,168 @@
+//! One Redis master: its connections, our lease there, and how it looks from here.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::Health;
+use super::link::{CONNECTING, Links};
+use super::reply::StoreError;
+use crate::config::{RedisAddress, RedisShard};
+
+/// A master of a shard.
+#[derive(Debug)]
+pub(super) struct Master {
+    pub(super) address: RedisAddress,
+    pub(super) links: Links,
+    /// The node name under which everything is added there; changed under the holdings' lock.
+    name: Mutex<Arc<str>>,
+    health: Mutex<Health>,
+    /// The life of the events connection: unique among all connections of this process.
+    life: AtomicU64,
+    /// The life of the events connection around whose beginning nothing was lost.
+    trusted: AtomicU64,
+    /// The life of the events connection that was given up last.
+    given_up: AtomicU64,
+    /// Wakes the keepalive loop before its time.
+    pub(super) hurry: Notify,
+    /// It says that the cluster does not serve keys.
+    cluster_fails: AtomicBool,
+    /// It may have lost data: everything it shall hold must be put back.
+    lost: AtomicBool,
+    /// It is not used any more, or the server stops: its tasks end.
+    pub(super) gone: CancellationToken,
+}
+
+/// A node name nobody else has or had.
+pub(super) fn node_name() -> Arc<str> {
+    uuid::Uuid::new_v4().to_string().into()
+}
+
+/// A number for the life of a connection that no other has.
+fn next_life() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+// === impl Master ===
+
+impl Master {
+    /// A master at `address`, reached as `shard` says; connects when its links are told to.
+    pub(super) fn new(
+        address: RedisAddress,
+        shard: &RedisShard,
+        gone: CancellationToken,
+    ) -> Result<Arc<Self>, StoreError> {
+        Ok(Arc::new(Self {
+            links: Links::new(&address, shard)?,
+            address,
+            name: Mutex::new(node_name()),
+            health: Mutex::new(Health::Down(CONNECTING.to_owned())),
+            life: AtomicU64::new(next_life()),
+            trusted: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
+            hurry: Notify::new(),
+            cluster_fails: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            gone,
+        }))
+    }
+
+    pub(super) fn name(&self) -> Arc<str> {
+        locked(&self.name).clone()
+    }
+
+    /// Takes another name; the one before. The caller holds the lock of the holdings.
+    pub(super) fn rename(&self, name: Arc<str>) -> Arc<str> {
+        std::mem::replace(&mut locked(&self.name), name)
+    }
+
+    pub(super) fn health(&self) -> Health {
+        locked(&self.health).clone()
+    }
+
+    /// Refuses at once while it is away.
+    pub(super) fn up(&self) -> Result<(), StoreError> {
+        match &*locked(&self.health) {
+            Health::Up => Ok(()),
+            Health::Down(why) => Err(StoreError::Away(why.clone())),
+        }
+    }
+
+    /// Says a change of health once, in the log of an operator who can act on it; whether there was
+    /// one.
+    pub(super) fn set_health(&self, health: Health) -> bool {
+        let mut current = locked(&self.health);
+        if *current == health || self.gone.is_cancelled() {
+            return false;
+        }
+        let address = &self.address;
+        match &health {
+            Health::Up => tracing::info!(%address, "redis is ready"),
+            // Every start begins so; it is worth a line only if it goes on to fail.
+            Health::Down(why) if why == CONNECTING => {}
+            Health::Down(why) => tracing::error!(%address, "{why}"),
+        }
+        *current = health;
+        true
+    }
+
+    /// The life of the events connection: what was subscribed in another one is not subscribed.
+    pub(super) fn life(&self) -> u64 {
+        self.life.load(Ordering::Acquire)
+    }
+
+    /// The events connection is a new one.
+    pub(super) fn begin_life(&self) {
+        self.life.store(next_life(), Ordering::Release);
+    }
+
+    /// Nothing was lost around the beginning of this life; whether that is news.
+    pub(super) fn trust(&self, life: u64) -> bool {
+        self.trusted.swap(life, Ordering::AcqRel) != life
+    }
+
+    pub(super) fn is_trusted(&self) -> bool {
+        self.trusted.load(Ordering::Acquire) == self.life()
+    }
+
+    /// Whether this life is to be given up, once for each life.
+    pub(super) fn give_up(&self, life: u64) -> bool {
+        life == self.life() && self.given_up.swap(life, Ordering::AcqRel) != life
+    }
+
+    /// Why it cannot be used although it renews the lease; `None` when it can.
+    pub(super) fn trouble(&self) -> Option<String> {
+        if self.cluster_fails.load(Ordering::Acquire) {
+            return Some("the cluster is down (cluster_state:fail)".to_owned());
+        }
+        self.links.trouble()
+    }
+
+    /// Notes whether the cluster serves keys, as this one sees it. While it does not, no command is
+    /// sent there: fred closes the connection at each of the errors that answer them.
+    pub(super) fn set_cluster_fails(&self, fails: bool) {
+        if self.cluster_fails.swap(fails, Ordering::AcqRel) != fails {
+            self.hurry.notify_one();
+        }
+    }
+
+    pub(super) fn mark_lost(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Takes the mark of a loss away; whether there was one.
+    pub(super) fn take_lost(&self) -> bool {
+        self.lost.swap(false, Ordering::AcqRel)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

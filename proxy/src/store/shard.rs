@@ -1,0 +1,250 @@
+//! One Redis of those over which channels are spread: a server, a Sentinel group or a cluster.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use rollcall_wire::Names;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::doubts::Doubts;
+use super::events::{self, StoreEvent};
+use super::holdings::Holdings;
+use super::link::{self, CONNECTING};
+use super::map::Map;
+use super::master::Master;
+use super::reply::StoreError;
+use super::{Settings, find, lease, sweep};
+use crate::config::{RedisAddress, RedisShard};
+
+/// How long counts are not compared after slots have moved: what is on its way is on neither side.
+const UNSETTLED: Duration = Duration::from_secs(4);
+/// How long a command waits for a look at the cluster that tells it where to go.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A shard.
+#[derive(Debug)]
+pub(super) struct Shard {
+    pub(super) settings: Arc<Settings>,
+    pub(super) names: Names,
+    /// Where it is.
+    pub(super) redis: RedisShard,
+    map: RwLock<Arc<Map>>,
+    /// What this server holds there: the truth that is put back after a loss.
+    holdings: Mutex<Holdings>,
+    pub(super) doubts: Doubts,
+    /// Asks for everything that was lost or moved to be put back.
+    pub(super) sweep: Notify,
+    /// Asks for a look at who owns what.
+    pub(super) look: Notify,
+    /// Counts the looks.
+    pub(super) looks: watch::Sender<u64>,
+    /// Why no master is known.
+    trouble: Mutex<String>,
+    /// When slots were seen to move.
+    moving: Mutex<Option<Instant>>,
+    pub(super) events: mpsc::Sender<StoreEvent>,
+    /// The server stops: nothing new begins.
+    pub(super) stopping: CancellationToken,
+    /// Everything is let go of: connections end.
+    closing: CancellationToken,
+}
+
+/// How a shard is told to end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ends {
+    /// Nothing new begins.
+    pub(super) stopping: CancellationToken,
+    /// Connections end.
+    pub(super) closing: CancellationToken,
+}
+
+/// Where a key is: a slot of a shard.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) shard: Arc<Shard>,
+    pub(super) slot: u16,
+}
+
+// === impl Shard ===
+
+impl Shard {
+    pub(super) fn start(
+        redis: RedisShard,
+        settings: Arc<Settings>,
+        events: mpsc::Sender<StoreEvent>,
+        Ends { stopping, closing }: Ends,
+    ) -> Arc<Self> {
+        let shard = Arc::new(Self {
+            names: Names::new(settings.prefix.clone()),
+            settings,
+            redis,
+            map: RwLock::default(),
+            holdings: Mutex::new(Holdings::new(0)),
+            doubts: Doubts::default(),
+            sweep: Notify::new(),
+            look: Notify::new(),
+            looks: watch::Sender::new(0),
+            trouble: Mutex::new(CONNECTING.to_owned()),
+            moving: Mutex::default(),
+            events,
+            stopping,
+            closing,
+        });
+        tokio::spawn(find::run(shard.clone()));
+        tokio::spawn(sweep::run(shard.clone()));
+        tokio::spawn(super::doubts::resolve(shard.clone()));
+        shard
+    }
+
+    pub(super) fn map(&self) -> Arc<Map> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn holdings(&self) -> MutexGuard<'_, Holdings> {
+        self.holdings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where `key` is; an error as long as no master is known.
+    pub(super) fn place(self: &Arc<Self>, key: &str) -> Result<Place, StoreError> {
+        let map = self.map();
+        if !map.is_known() {
+            return Err(StoreError::Away(self.trouble()));
+        }
+        Ok(Place { shard: self.clone(), slot: map.slot(key) })
+    }
+
+    /// Who owns a slot, if it can be used now.
+    pub(super) fn owner(&self, slot: u16) -> Result<Arc<Master>, StoreError> {
+        let map = self.map();
+        let owner = map.owner(slot).ok_or_else(|| StoreError::Away(self.trouble()))?;
+        owner.up()?;
+        Ok(owner.clone())
+    }
+
+    pub(super) fn trouble(&self) -> String {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if trouble.is_empty() { "no redis owns the slot of this key".to_owned() } else { trouble }
+    }
+
+    /// Notes why no master can be found, and says it once.
+    pub(super) fn set_trouble(&self, why: String) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if *trouble != why && !why.is_empty() && why != CONNECTING {
+            tracing::error!(redis = %self.redis.place, "{why}");
+        }
+        *trouble = why;
+    }
+
+    /// A master at `address` whose connections begin to be made.
+    pub(super) fn new_master(&self, address: RedisAddress) -> Result<Arc<Master>, StoreError> {
+        let master = Master::new(address, &self.redis, self.closing.child_token())?;
+        link::connect(&master, &self.redis);
+        Ok(master)
+    }
+
+    /// From now on `new` says who owns what: leases begin on new masters, and whatever slots have
+    /// moved is added again and listened to where it is now.
+    pub(super) async fn adopt(self: &Arc<Self>, new: Map) {
+        let new = Arc::new(new);
+        let old = self.replace(&new);
+        for master in new.masters().iter().filter(|master| !old.has(master)) {
+            tokio::spawn(lease::keep(self.clone(), master.clone()));
+            let pump = events::pump(self.clone(), master.clone());
+            tokio::spawn(link::until_gone(master.gone.clone(), pump));
+        }
+        for master in old.masters().iter().filter(|master| !new.has(master)) {
+            tracing::info!(address = %master.address, "redis is not used any more");
+            master.gone.cancel();
+        }
+        self.set_trouble(String::new());
+        self.sweep.notify_one();
+        self.tell(StoreEvent::Renewed).await;
+    }
+
+    /// Puts `new` in the place of the map there was, which is returned.
+    fn replace(&self, new: &Arc<Map>) -> Arc<Map> {
+        // Under this lock, so that no command goes to an owner under a name that was retired.
+        let mut holdings = self.holdings();
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *map, new.clone());
+        if holdings.slots() != new.slots() {
+            // Nothing was held before the first map, and later ones have as many slots.
+            *holdings = Holdings::new(new.slots());
+        }
+        let moved = new.moved_since(&old);
+        holdings.recovery.soil(&moved);
+        for master in old.masters().iter().filter(|master| !new.has(master)) {
+            let mut slots = old.owned_by(master);
+            slots.keep(&moved);
+            holdings.recovery.retire(master.name(), &slots);
+        }
+        if old.is_known() && !moved.is_empty() {
+            drop((holdings, map));
+            self.saw_moving();
+            tracing::debug!(slots = moved.len(), "slots have another owner");
+        }
+        old
+    }
+
+    /// A node says that a slot belongs to somebody else.
+    pub(super) async fn moved(self: &Arc<Self>, slot: u16, to: &RedisAddress) {
+        self.saw_moving();
+        self.look.notify_one();
+        let map = self.map();
+        if let Some(map) = map.with_moved(slot, to) {
+            return self.adopt(map).await;
+        }
+        if map.at(to).is_none() {
+            self.look_soon().await;
+        }
+    }
+
+    /// Waits until somebody has looked who owns what, for a bounded time.
+    pub(super) async fn look_soon(&self) {
+        let mut looks = self.looks.subscribe();
+        looks.mark_unchanged();
+        self.look.notify_one();
+        if tokio::time::timeout(LOOK, looks.changed()).await.is_err() {
+            tracing::debug!("nobody says who owns what");
+        }
+    }
+
+    /// Slots are moving: counts say nothing for a while.
+    pub(super) fn saw_moving(&self) {
+        let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        *moving = Some(Instant::now());
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        let moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        moving.is_none_or(|at| at.elapsed() >= UNSETTLED)
+    }
+
+    /// Every name whose lease must live at `master`, its own first: what has moved there may still
+    /// be held under a name of where it was.
+    pub(super) fn names_at(&self, master: &Arc<Master>) -> Vec<Arc<str>> {
+        let holdings = self.holdings();
+        let map = self.map();
+        let others = map.masters().iter().filter(|other| !Arc::ptr_eq(other, master));
+        let others: Vec<_> = others.map(|other| other.name()).collect();
+        let own = std::iter::once(master.name());
+        own.chain(others).chain(holdings.recovery.names().cloned()).collect()
+    }
+
+    pub(super) async fn tell(&self, event: StoreEvent) {
+        if self.events.send(event).await.is_err() {
+            tracing::debug!("nobody listens any more");
+        }
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// The life of the events connection on which events of this place arrive; 0 for none.
+    pub(super) fn life(&self) -> u64 {
+        self.shard.map().owner(self.slot).map(|owner| owner.life()).unwrap_or_default()
+    }
+}

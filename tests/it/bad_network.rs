@@ -1,0 +1,156 @@
+//! The network between servers and Redis misbehaves.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rollcall_tests::churn::Sight;
+use rollcall_tests::config;
+use rollcall_tests::{Redis, Relay, Scene, Server, eventually};
+use serde_json::{Value, json};
+
+/// The configuration of a server that reaches Redis through a relay.
+fn through(relay: &Relay) -> Value {
+    let redis = json!({"address": relay.address(), "io_timeout": "2s"});
+    config::with(json!({"engine": {"type": "redis", "redis": redis}}))
+}
+
+/// Two servers, each with a network of its own; `trouble` is what happens to it.
+fn goes_wrong(trouble: impl FnOnce(&[Relay; 2])) -> (Redis, [Relay; 2], Scene) {
+    let redis = Redis::start();
+    let relays = [(); 2].map(|()| Relay::to(redis.port()));
+    let configs = [through(&relays[0]), through(&relays[1])];
+    let mut scene = Scene::of(configs, || vec![redis.cli()]);
+    scene.during(Sight::Dim, |_| trouble(&relays));
+    (redis, relays, scene)
+}
+
+/// Everything becomes right, and no lease has ended.
+fn is_unseen(trouble: impl FnOnce(&[Relay; 2])) {
+    let (redis, _relays, mut scene) = goes_wrong(trouble);
+    scene.converges(|| vec![redis.cli()]);
+    assert_eq!(redis.info("rollcall_leaves_lease"), "0", "no lease ended");
+}
+
+/// Everything becomes right; the first server's lease may end meanwhile, and then its clients
+/// leave and come back.
+fn interrupts_the_first(trouble: impl FnOnce(&[Relay; 2])) {
+    let start = Instant::now();
+    let (redis, _relays, mut scene) = goes_wrong(trouble);
+    scene.churns[0].truth_mut().interrupted(start);
+    scene.converges(|| vec![redis.cli()]);
+}
+
+#[test]
+fn bytes_that_come_a_few_at_a_time_harm_nothing() {
+    is_unseen(|relays| {
+        for relay in relays {
+            relay.split(true);
+        }
+        thread::sleep(Duration::from_secs(2));
+        for relay in relays {
+            relay.split(false);
+        }
+    });
+}
+
+#[test]
+fn a_slow_network_harms_nothing() {
+    is_unseen(|relays| {
+        for ms in [50, 400, 150, 0] {
+            for relay in relays {
+                relay.delay(Duration::from_millis(ms));
+            }
+            thread::sleep(Duration::from_secs(1));
+        }
+    });
+}
+
+#[test]
+fn connections_that_are_cut_again_and_again_harm_nothing() {
+    is_unseen(|relays| {
+        for n in 0..9 {
+            if n % 3 != 0 {
+                relays[0].cut();
+            }
+            if n % 3 != 1 {
+                relays[1].cut();
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
+    });
+}
+
+#[test]
+fn a_stall_that_is_shorter_than_a_lease_harms_nothing() {
+    is_unseen(|relays| {
+        for relay in relays {
+            relay.stall();
+            thread::sleep(Duration::from_secs(1));
+            relay.flow();
+            thread::sleep(Duration::from_millis(1500));
+        }
+    });
+}
+
+#[test]
+fn answers_that_come_late_harm_nothing() {
+    is_unseen(|relays| {
+        relays[0].stall_ways(false, true);
+        thread::sleep(Duration::from_secs(1));
+        relays[0].flow();
+    });
+}
+
+#[test]
+fn a_server_that_was_cut_off_for_long_puts_everything_back() {
+    interrupts_the_first(|relays| {
+        relays[0].refuse(true);
+        relays[0].cut();
+        thread::sleep(Duration::from_secs(5));
+        relays[0].refuse(false);
+    });
+}
+
+#[test]
+fn a_network_that_stalls_for_long_ends_nothing_for_good() {
+    interrupts_the_first(|relays| {
+        relays[0].stall();
+        thread::sleep(Duration::from_secs(6));
+        relays[0].flow();
+    });
+}
+
+#[test]
+fn commands_that_arrive_and_answers_that_do_not_end_nothing_for_good() {
+    interrupts_the_first(|relays| {
+        relays[0].stall_ways(false, true);
+        thread::sleep(Duration::from_secs(6));
+        relays[0].flow();
+    });
+}
+
+#[test]
+fn connections_that_went_silent_are_made_anew() {
+    interrupts_the_first(|relays| {
+        relays[0].deafen();
+        thread::sleep(Duration::from_secs(3));
+    });
+}
+
+#[test]
+fn calls_do_not_keep_a_silent_connection_alive() {
+    let redis = Redis::start();
+    let relay = Relay::to(redis.port());
+    let server = Server::start(through(&relay));
+    let mut ann = server.client("ann");
+    ann.enters("room");
+    relay.deafen();
+    let params = json!({"channel": "room"});
+    eventually("calls are answered again", || {
+        // One after the other, as those of a busy application: there is never a second of silence.
+        let start = Instant::now();
+        let answer = server.api_answer("presence", params.clone());
+        thread::sleep(Duration::from_millis(100).saturating_sub(start.elapsed()));
+        answer.get("result").map(|_| ())
+    });
+}

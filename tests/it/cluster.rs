@@ -1,0 +1,169 @@
+//! A Redis Cluster: masters are killed, slots move, nodes come and go while clients do.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rollcall_tests::churn::Sight;
+use rollcall_tests::cluster::{BRITTLE, Cluster};
+use rollcall_tests::config;
+use rollcall_tests::scene::{Scene, Size};
+use rollcall_tests::{Redis, Reply, Resp, Server, eventually, within};
+use serde_json::{Value, json};
+
+/// Channels in all parts of the cluster.
+const SIZE: Size = Size { channels: 40, clients: 12 };
+
+/// Two servers with clients.
+fn scene(config: &Value, nodes: &[&Redis]) -> Scene {
+    let mut scene = Scene::start(vec![config.clone(), config.clone()], SIZE);
+    scene.during(Sight::Clear, |_| ());
+    scene.converges(|| masters(nodes));
+    scene
+}
+
+/// Connections to those that are masters now and have slots.
+fn masters(nodes: &[&Redis]) -> Vec<Resp> {
+    let is_master = |node: &&&Redis| {
+        let flags = node.try_ask("CLUSTER NODES").map(|reply| reply.text()).unwrap_or_default();
+        flags.lines().any(|line| line.contains("myself,master") && line.split(' ').count() > 8)
+    };
+    nodes.iter().filter(is_master).map(|node| node.cli()).collect()
+}
+
+fn all(cluster: &Cluster) -> Vec<&Redis> {
+    cluster.nodes().iter().collect()
+}
+
+#[test]
+fn a_killed_master_with_a_replica_is_in_no_ledger() {
+    let mut cluster = Cluster::with(BRITTLE);
+    let replica = cluster.replica(0);
+    let mut scene = scene(&cluster.config(), &all(&cluster));
+    let killed = Instant::now();
+    scene.during(Sight::Dim, |_| {
+        cluster.kill(0);
+        cluster.serves_all_slots(cluster.nodes()[1..].iter().chain([&replica]));
+    });
+    let nodes = [&cluster.nodes()[1], &cluster.nodes()[2], &replica];
+    scene.converges(|| masters(&nodes));
+    print_time("kill -9 of a cluster master with a replica", killed);
+    // It comes back as a replica of its replica.
+    scene.during(Sight::Dim, |_| {
+        cluster.run(0);
+        let role = || cluster.nodes()[0].try_ask("ROLE").map(Reply::array);
+        eventually("the old master follows", || (role()?[0].text() == "slave").then_some(()));
+    });
+    let mut nodes = all(&cluster);
+    nodes.push(&replica);
+    scene.converges(|| masters(&nodes));
+}
+
+#[test]
+fn a_killed_master_without_a_replica_is_in_no_ledger_and_the_others_serve_on() {
+    let mut cluster = Cluster::with(BRITTLE);
+    let mut scene = scene(&cluster.config(), &all(&cluster));
+    let mut cli = cluster.nodes()[1].cli();
+    let mut names = (0..).map(|n| format!("elsewhere{n}"));
+    let home = |name: &String, cli: &mut Resp| cluster.home(cli, &format!("rollcall:p:{name}"));
+    let elsewhere = [(); 2].map(|()| names.find(|name| home(name, &mut cli) == 1).unwrap());
+    let lost = names.find(|name| home(name, &mut cli) == 0).unwrap();
+    scene.during(Sight::Dim, |servers| {
+        let mut ann = servers[0].client("ann");
+        cluster.kill(0);
+        let start = Instant::now();
+        ann.enters(&elsewhere[0]);
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        let reply = ann.call(json!({"subscribe": {"channel": lost}}));
+        assert_eq!(reply["error"]["temporary"], true, "{reply}");
+        thread::sleep(Duration::from_secs(4));
+        ann.enters(&elsewhere[1]);
+        cluster.run(0);
+        cluster.serves_all_slots(cluster.nodes().iter());
+    });
+    scene.converges(|| masters(&all(&cluster)));
+}
+
+#[test]
+fn slots_that_move_are_in_no_ledger() {
+    let cluster = Cluster::start();
+    let mut scene = scene(&cluster.config(), &all(&cluster));
+    scene.during(Sight::Dim, |_| {
+        cluster.reshard(&cluster.nodes()[0], &cluster.nodes()[1], 2000);
+        cluster.reshard(&cluster.nodes()[1], &cluster.nodes()[2], 2000);
+    });
+    scene.converges(|| masters(&all(&cluster)));
+}
+
+#[test]
+fn nodes_that_come_and_go_are_in_no_ledger() {
+    let cluster = Cluster::start();
+    let fourth = cluster.stranger();
+    let mut scene = scene(&cluster.config(), &all(&cluster));
+    let mut nodes = all(&cluster);
+    nodes.push(&fourth);
+    scene.during(Sight::Dim, |_| {
+        cluster.add(&fourth);
+        cluster.reshard(&cluster.nodes()[0], &fourth, 3000);
+    });
+    scene.converges(|| masters(&nodes));
+    scene.during(Sight::Dim, |_| {
+        cluster.reshard(&fourth, &cluster.nodes()[0], 3000);
+        cluster.remove(&fourth);
+    });
+    scene.converges(|| masters(&all(&cluster)));
+}
+
+#[test]
+fn a_replica_that_takes_over_as_planned_is_in_no_ledger() {
+    let cluster = Cluster::start();
+    let replica = cluster.replica(1);
+    let mut scene = scene(&cluster.config(), &all(&cluster));
+    let mut nodes = all(&cluster);
+    nodes.push(&replica);
+    for new in [&replica, &cluster.nodes()[1]] {
+        scene.during(Sight::Dim, |_| {
+            eventually("a failover starts", || {
+                (new.cli().ask("CLUSTER FAILOVER").to_string() == "OK").then_some(())
+            });
+            eventually("it is the master", || {
+                (new.try_ask("ROLE")?.array()[0].text() == "master").then_some(())
+            });
+        });
+        scene.converges(|| masters(&nodes));
+    }
+}
+
+#[test]
+fn a_plain_address_of_one_node_stands_for_the_cluster() {
+    let cluster = Cluster::start();
+    let address = cluster.nodes()[2].address();
+    let redis = json!({"engine": {"type": "redis", "redis": {"address": address}}});
+    let config = config::with(redis);
+    let mut scene = scene(&config, &all(&cluster));
+    scene.during(Sight::Clear, |_| ());
+    scene.converges(|| masters(&all(&cluster)));
+    for node in cluster.nodes() {
+        assert_ne!(node.info("rollcall_members"), "0", "every node has some");
+        assert_ne!(node.info("rollcall_books"), "0", "and some users");
+    }
+}
+
+#[test]
+fn a_server_waits_for_a_cluster_that_is_not_whole() {
+    let cluster = Cluster::start();
+    let lacking = cluster.nodes()[0].cli().ask("CLUSTER DELSLOTSRANGE 0 100");
+    assert_eq!(lacking.to_string(), "OK");
+    let server = Server::listening(cluster.config());
+    let ready = || server.http().get("/ready").status == 200;
+    assert_eq!(server.http().get("/health").status, 200);
+    cluster.nodes()[0].cli().ask("CLUSTER ADDSLOTSRANGE 0 100");
+    within(Duration::from_secs(10), "it is ready", || ready().then_some(()));
+    for n in 0..20 {
+        server.client("ann").enters(&format!("room{n}"));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "measured, not judged")]
+fn print_time(what: &str, since: Instant) {
+    println!("{what}: everything was right again after {:.2?}", since.elapsed());
+}

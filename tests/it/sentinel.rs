@@ -1,0 +1,56 @@
+//! A master under Sentinel is killed or replaced while clients come and go.
+
+use std::time::Instant;
+
+use rollcall_tests::churn::Sight;
+use rollcall_tests::sentinel::Sentinels;
+use rollcall_tests::{Resp, Scene, eventually};
+
+/// Two servers on a master with this many replicas.
+fn scene(replicas: usize) -> (Sentinels, Scene) {
+    let group = Sentinels::start(replicas);
+    let scene = Scene::of_two(&group.config(), || master(&group));
+    (group, scene)
+}
+
+/// A connection to the master.
+fn master(group: &Sentinels) -> Vec<Resp> {
+    let master = eventually("the Sentinels agree", || group.master());
+    vec![group.redis[master].cli()]
+}
+
+#[test]
+fn a_killed_master_is_in_no_ledger_and_neither_is_its_return() {
+    let (mut group, mut scene) = scene(2);
+    let killed = Instant::now();
+    let old = scene.during(Sight::Dim, |_| {
+        let old = group.kill_master();
+        group.fails_over_from(old);
+        old
+    });
+    scene.converges(|| master(&group));
+    print_time("kill -9 of a master under Sentinel", killed);
+    // The old master comes back as a master, until the Sentinels see it.
+    scene.during(Sight::Dim, |_| {
+        group.redis[old].run();
+        group.follow();
+    });
+    scene.converges(|| master(&group));
+}
+
+#[test]
+fn a_master_that_is_replaced_is_in_no_ledger() {
+    let (group, mut scene) = scene(1);
+    for _ in 0..2 {
+        scene.during(Sight::Dim, |_| {
+            group.fail_over();
+            group.follow();
+        });
+        scene.converges(|| master(&group));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "measured, not judged")]
+fn print_time(what: &str, since: Instant) {
+    println!("{what}: everything was right again after {:.2?}", since.elapsed());
+}

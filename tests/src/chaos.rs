@@ -1,0 +1,164 @@
+//! Faults at random, one after the other and together: after each, everything becomes right.
+
+pub mod network;
+pub mod single;
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::churn::Sight;
+use crate::random::Random;
+use crate::resp::Resp;
+use crate::scene::{Scene, Size};
+use crate::server::Server;
+
+/// Redis, however many of them, and what lies between them and the servers.
+pub trait World: Sized + 'static {
+    /// What can go wrong.
+    const FAULTS: &'static [Fault<Self>];
+
+    /// The configuration of each server.
+    fn configs(&self) -> Vec<Value>;
+
+    /// A connection to each master.
+    fn masters(&self) -> Vec<Resp>;
+}
+
+/// A fault that ends by itself before `strike` returns.
+#[derive(Debug)]
+pub struct Fault<W> {
+    /// For the log.
+    pub name: &'static str,
+    /// Does it.
+    pub strike: fn(&mut W, &mut [Server], &mut Random) -> Harm,
+}
+
+/// What clients of servers have to expect from a fault.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Harm {
+    /// This server has begun a new life.
+    pub restarted: Option<usize>,
+    /// This server's lease may have ended: its clients may be shown leaving and coming back.
+    pub cut_off: Option<usize>,
+}
+
+/// How long, how large, and of which seed.
+#[derive(Debug)]
+struct Plan {
+    time: Duration,
+    size: Size,
+    seed: u64,
+}
+
+/// What was done, for whoever has to find out why it went wrong.
+#[derive(Debug)]
+struct Story {
+    seed: u64,
+    start: Instant,
+    lines: Vec<String>,
+}
+
+/// Faults for the time that `TEST_CHAOS_SECONDS` says, or about half a minute.
+pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
+    let plan = Plan::from_environment(seed);
+    let mut random = Random::exactly(plan.seed);
+    let mut story = Story { seed: plan.seed, start: Instant::now(), lines: Vec::new() };
+    let mut world = world(&mut random);
+    let mut scene = Scene::start(world.configs(), plan.size);
+    let mut faults = 0;
+    while story.start.elapsed() < plan.time {
+        scene.seed(&mut random);
+        scene.during(Sight::Clear, |_| ());
+        scene.converges(|| world.masters());
+        let start = Instant::now();
+        let together = 1 + random.below(3);
+        let harms: Vec<Harm> = scene.during(Sight::Dim, |servers| {
+            (0..together).map(|_| story.strike(&mut world, servers, &mut random)).collect()
+        });
+        faults += harms.len();
+        for harm in harms {
+            if let Some(server) = harm.restarted {
+                scene.begins_anew(server);
+            }
+            if let Some(server) = harm.cut_off {
+                scene.churns[server].truth_mut().interrupted(start);
+            }
+        }
+        scene.converges(|| world.masters());
+        story.say("all is right");
+    }
+    story.ends(faults, &scene);
+}
+
+/// A time between two, in milliseconds.
+pub fn between(random: &mut Random, least: usize, most: usize) -> Duration {
+    let ms = least + random.below(most - least + 1);
+    Duration::from_millis(u64::try_from(ms).expect("a time is short"))
+}
+
+// === impl Harm ===
+
+impl Harm {
+    /// None that a client may see.
+    pub const NONE: Self = Self { restarted: None, cut_off: None };
+}
+
+// === impl Plan ===
+
+impl Plan {
+    fn from_environment(seed: u64) -> Self {
+        let number = |name: &str, default: usize| {
+            let set = std::env::var(name).ok().and_then(|text| text.parse().ok());
+            set.unwrap_or(default)
+        };
+        let seconds = number("TEST_CHAOS_SECONDS", 30);
+        let scale = number("TEST_CHAOS_SCALE", 1);
+        Self {
+            time: Duration::from_secs(u64::try_from(seconds).expect("a time")),
+            size: Size { channels: 10 * scale, clients: 12 * scale },
+            seed: u64::try_from(number("TEST_SEED", 0))
+                .ok()
+                .filter(|&set| set != 0)
+                .unwrap_or(seed),
+        }
+    }
+}
+
+// === impl Story ===
+
+impl Story {
+    fn strike<W: World>(
+        &mut self,
+        world: &mut W,
+        servers: &mut [Server],
+        random: &mut Random,
+    ) -> Harm {
+        let fault = &W::FAULTS[random.below(W::FAULTS.len())];
+        self.say(fault.name);
+        (fault.strike)(world, servers, random)
+    }
+
+    fn say(&mut self, what: &str) {
+        self.lines.push(format!("{:7.2} s  {what}", self.start.elapsed().as_secs_f32()));
+    }
+
+    #[expect(clippy::print_stdout, reason = "what a run was is its result")]
+    fn ends(&self, faults: usize, scene: &Scene) {
+        let memberships: usize = scene.truth().lives().values().map(|life| life.joins).sum();
+        println!("chaos: seed {}, {faults} faults, {memberships} memberships", self.seed);
+    }
+}
+
+impl Drop for Story {
+    #[expect(clippy::print_stderr, reason = "a failed run is explained")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let seed = self.seed;
+            eprintln!(
+                "--- chaos: repeat with TEST_SEED={seed}; its faults:\n{}\n---",
+                self.lines.join("\n")
+            );
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A master, its replicas, and the Sentinels that watch over them.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::config;
+use crate::port;
+use crate::process::Process;
+use crate::redis::{self, Redis};
+use crate::resp::Resp;
+use crate::wait::{eventually, within};
+
+/// The name of the master.
+pub const MASTER: &str = "presence";
+
+/// How many Sentinels there are; two have to agree.
+const SENTINELS: usize = 3;
+
+/// A failover, with all that comes before it.
+const FAILOVER: Duration = Duration::from_secs(30);
+
+/// Redis servers that Sentinels watch over.
+#[derive(Debug)]
+pub struct Sentinels {
+    /// The servers; which is the master, the Sentinels decide.
+    pub redis: Vec<Redis>,
+    sentinels: Vec<Sentinel>,
+}
+
+#[derive(Debug)]
+struct Sentinel {
+    _process: Process,
+    port: u16,
+    dir: TempDir,
+}
+
+// === impl Sentinels ===
+
+impl Sentinels {
+    /// A master with this many replicas, everybody known to everybody.
+    pub fn start(replicas: usize) -> Self {
+        // As operators do: a replica that has to load anew keeps what it has until it can.
+        let first = Redis::with(&["enable-debug-command yes"]);
+        let followers: Vec<Redis> = (0..replicas).map(|_| first.replica()).collect();
+        let sentinels = (0..SENTINELS).map(|_| Sentinel::start(first.port())).collect();
+        let mut redis = vec![first];
+        redis.extend(followers);
+        let group = Self { redis, sentinels };
+        for sentinel in &group.sentinels {
+            eventually("the Sentinels know each other and the replicas", || {
+                let state = sentinel.cli().ask(&format!("SENTINEL MASTER {MASTER}")).to_string();
+                let others = format!("\"num-other-sentinels\", \"{}\"", SENTINELS - 1);
+                let slaves = format!("\"num-slaves\", \"{replicas}\"");
+                (state.contains(&others) && state.contains(&slaves)).then_some(())
+            });
+        }
+        group
+    }
+
+    /// The configuration of a server that asks these Sentinels.
+    pub fn config(&self) -> Value {
+        let ports: Vec<u16> = self.sentinels.iter().map(|sentinel| sentinel.port).collect();
+        let others: Vec<String> =
+            ports[1..].iter().map(|port| format!("&addr=127.0.0.1:{port}")).collect();
+        let address = format!(
+            "redis+sentinel://127.0.0.1:{}?sentinel_master_name={MASTER}{}",
+            ports[0],
+            others.concat()
+        );
+        let redis = json!({"address": [address], "io_timeout": "2s"});
+        config::with(json!({"engine": {"type": "redis", "redis": redis}}))
+    }
+
+    /// Which of the servers the Sentinels say is the master; `None` while they do not agree.
+    pub fn master(&self) -> Option<usize> {
+        let mut said = self.sentinels.iter().map(|sentinel| {
+            let command = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {MASTER}");
+            sentinel.cli().ask(&command).array()[1].text()
+        });
+        let first = said.next()?;
+        if said.any(|port| port != first) {
+            return None;
+        }
+        self.redis.iter().position(|redis| redis.port().to_string() == first)
+    }
+
+    /// Kills the master, as `kill -9`; which it was.
+    pub fn kill_master(&mut self) -> usize {
+        let master = eventually("the Sentinels agree", || self.master());
+        self.redis[master].kill();
+        master
+    }
+
+    /// Waits until another server than `old` is the master in everybody's eyes.
+    pub fn fails_over_from(&self, old: usize) {
+        within(FAILOVER, "a replica is promoted", || {
+            let master = self.master().filter(|&master| master != old)?;
+            let role = self.redis[master].try_ask("ROLE")?.array().remove(0);
+            (role.text() == "master").then_some(())
+        });
+    }
+
+    /// Has the Sentinels promote a replica of a master that is well.
+    pub fn fail_over(&self) {
+        let old = eventually("the Sentinels agree", || self.master());
+        let command = format!("SENTINEL FAILOVER {MASTER}");
+        eventually("a Sentinel starts a failover", || {
+            (self.sentinels[0].cli().ask(&command).to_string() == "OK").then_some(())
+        });
+        self.fails_over_from(old);
+    }
+
+    /// Waits until every server but the master follows it.
+    pub fn follow(&self) {
+        within(FAILOVER, "everybody follows the master", || {
+            let master = self.master()?;
+            let port = self.redis[master].port().to_string();
+            let follows = |redis: &Redis| {
+                // A server that changes its master ends its connections.
+                let info = redis.try_ask("INFO replication").map(|info| info.text());
+                info.is_some_and(|info| {
+                    info.contains("role:slave")
+                        && info.contains(&format!("master_port:{port}"))
+                        && info.contains("master_link_status:up")
+                })
+            };
+            let mut others = self.redis.iter().enumerate().filter(|(n, _)| *n != master);
+            others.all(|(_, redis)| follows(redis)).then_some(())
+        });
+    }
+}
+
+// === impl Sentinel ===
+
+impl Sentinel {
+    fn start(master: u16) -> Self {
+        let dir = TempDir::with_prefix("rollcall-sentinel-").expect("a temporary directory");
+        let port = port::free();
+        let config = [
+            format!("port {port}"),
+            "bind 127.0.0.1".to_owned(),
+            format!("unixsocket {}", dir.path().join("redis.sock").display()),
+            format!("sentinel monitor {MASTER} 127.0.0.1 {master} 2"),
+            format!("sentinel down-after-milliseconds {MASTER} 1000"),
+            format!("sentinel failover-timeout {MASTER} 10000"),
+            String::new(),
+        ];
+        let file = dir.path().join("sentinel.conf");
+        fs::write(&file, config.join("\n")).expect("the configuration is written");
+        let args = [file.as_os_str(), "--sentinel".as_ref()];
+        let process = Process::start("sentinel", redis::program(), args, dir.path());
+        let sentinel = Self { _process: process, port, dir };
+        eventually("a Sentinel answers", || {
+            Resp::connect(&sentinel.dir.path().join("redis.sock")).ok()?.try_call(&["PING"]).ok()
+        });
+        sentinel
+    }
+
+    fn cli(&self) -> Resp {
+        Resp::connect(&self.dir.path().join("redis.sock")).expect("a Sentinel accepts connections")
+    }
+}

@@ -1,0 +1,91 @@
+//! What clients themselves know about who was where: the truth a ledger is compared with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+/// A channel and the id of a client.
+pub type Membership = (String, String);
+
+/// What happened to each membership.
+#[derive(Debug, Default, Clone)]
+pub struct Truth {
+    lives: BTreeMap<Membership, Life>,
+}
+
+/// How often a client came to a channel, and whether it is there.
+#[derive(Debug, Default, Clone)]
+pub struct Life {
+    /// Times it came and everybody must have been shown.
+    pub joins: usize,
+    /// Times more that nobody need have been shown, or only some: a join that failed may have been
+    /// seen for a moment, and who came and went while nobody could listen may have been missed.
+    pub maybe: usize,
+    /// Whether it is there now.
+    pub present: bool,
+    /// When it last went.
+    pub left: Option<Instant>,
+}
+
+// === impl Truth ===
+
+impl Truth {
+    /// A client came.
+    pub fn joined(&mut self, channel: &str, client: &str) {
+        let life = self.life(channel, client);
+        assert!(!life.present, "{client} joined {channel} twice");
+        life.joins += 1;
+        life.present = true;
+    }
+
+    /// It went.
+    pub fn left(&mut self, channel: &str, client: &str) {
+        let life = self.life(channel, client);
+        assert!(life.present, "{client} left {channel} twice");
+        life.present = false;
+        life.left = Some(Instant::now());
+    }
+
+    /// It went, and nobody need have seen that it had come.
+    pub fn left_unseen(&mut self, channel: &str, client: &str) {
+        self.left(channel, client);
+        let life = self.life(channel, client);
+        life.joins -= 1;
+        life.maybe += 1;
+    }
+
+    /// It may have been there for a moment.
+    pub fn maybe(&mut self, channel: &str, client: &str) {
+        self.life(channel, client).maybe += 1;
+    }
+
+    /// Everybody who was there after `start` may have been shown leaving and coming back once.
+    pub fn interrupted(&mut self, start: Instant) {
+        let there = |life: &&mut Life| life.present || life.left.is_some_and(|left| left > start);
+        for life in self.lives.values_mut().filter(there) {
+            life.maybe += 1;
+        }
+    }
+
+    /// Takes in what others know; no two know of the same membership.
+    pub fn merge(&mut self, other: &Self) {
+        for (membership, life) in &other.lives {
+            let before = self.lives.insert(membership.clone(), life.clone());
+            assert!(before.is_none(), "{membership:?} is known twice");
+        }
+    }
+
+    /// Everything.
+    pub fn lives(&self) -> &BTreeMap<Membership, Life> {
+        &self.lives
+    }
+
+    /// Who is in a channel.
+    pub fn present(&self, channel: &str) -> BTreeSet<String> {
+        let inside = self.lives.iter().filter(|((at, _), life)| at == channel && life.present);
+        inside.map(|((_, client), _)| client.clone()).collect()
+    }
+
+    fn life(&mut self, channel: &str, client: &str) -> &mut Life {
+        self.lives.entry((channel.to_owned(), client.to_owned())).or_default()
+    }
+}
