@@ -10,7 +10,7 @@ rollcall-bench [module] [--redis-server PATH] [--module PATH] [--only PART] [--q
   --redis-server PATH  which redis-server to start; otherwise the one on the PATH
   --module PATH        which module to load; otherwise $ROLLCALL_MODULE, or the one beside this program
   --only PART          one part of it: time, status, memory or stalls
-  --quick              a tenth of the work: shows that everything runs, not how fast it is";
+  --quick              a small part of the work: shows that everything runs, not how fast it is";
 
 /// What to measure, and with what.
 #[derive(Debug, PartialEq, Eq)]

@@ -51,8 +51,8 @@ impl Scale {
     const QUICK: Self = Self {
         channel: 10_000,
         channels: 10_000,
-        huge: 30_000,
-        calls: 10_000,
+        huge: 20_000,
+        calls: 5_000,
         heavy_calls: 2,
         rounds: 2,
         shapes: &[1],
