@@ -78,12 +78,14 @@ fn a_promoted_replica_goes_on_with_the_end_of_a_lease() {
 #[test]
 fn a_promotion_draws_an_epoch_and_gives_every_lease_its_grace() {
     let master = Redis::start();
+    // A replica may take longer to start than the lease lives.
+    let replica = master.replica();
     let mut cli = master.cli();
+    let mut copy = replica.cli();
     let keep = "PRESENCE.LEASE KEEP n1 PX 1500";
     let old = cli.ask(keep).array().remove(0);
     cli.ask("PRESENCE.ADD room c1 ann LEASE n1 NOTIFY");
-    let replica = master.replica();
-    let mut copy = replica.cli();
+    assert_eq!(cli.ask("WAIT 1 15000").number(), 1);
     copy.ask("REPLICAOF NO ONE");
     let left = copy.ask("PRESENCE.LEASE LIST").array().remove(0).array()[2].number();
     assert!((5_000..=10_000).contains(&left), "the grace is 10 s: {left}");

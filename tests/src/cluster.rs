@@ -28,8 +28,8 @@ const CHANGE: Duration = Duration::from_secs(30);
 pub struct Cluster {
     nodes: Vec<Redis>,
     options: &'static [&'static str],
-    /// Where the first node hears of others.
-    bus: u16,
+    /// Where each hears of others.
+    bus: Vec<u16>,
 }
 
 // === impl Cluster ===
@@ -44,13 +44,13 @@ impl Cluster {
     pub fn with(options: &'static [&'static str]) -> Self {
         let bus: Vec<u16> = (0..3).map(|_| port::free()).collect();
         let nodes = bus.iter().map(|&bus| node(bus, options)).collect();
-        let cluster = Self { nodes, options, bus: bus[0] };
+        let cluster = Self { nodes, options, bus };
         for (n, node) in cluster.nodes.iter().enumerate() {
             let (first, last) = (BOUNDS[n], BOUNDS[n + 1] - 1);
             let mut cli = node.cli();
             ok(cli.ask(&format!("CLUSTER SET-CONFIG-EPOCH {}", n + 1)));
             ok(cli.ask(&format!("CLUSTER ADDSLOTSRANGE {first} {last}")));
-            cluster.introduce(&mut cli);
+            cluster.introduce(&mut cli, n);
         }
         cluster.agreed();
         cluster
@@ -61,7 +61,7 @@ impl Cluster {
     pub fn replica(&self, master: usize) -> Redis {
         let replica = self.stranger();
         let mut cli = replica.cli();
-        self.introduce(&mut cli);
+        self.introduce(&mut cli, self.nodes.len());
         let id = self.id(master);
         eventually("the replica finds its master", || {
             (cli.ask(&format!("CLUSTER REPLICATE {id}")).to_string() == "OK").then_some(())
@@ -172,7 +172,7 @@ impl Cluster {
 
     /// Takes in a node that knows nobody, without slots.
     pub fn add(&self, node: &Redis) {
-        self.introduce(&mut node.cli());
+        self.introduce(&mut node.cli(), self.nodes.len());
         within(CHANGE, "the node is known to everybody", || {
             let id = node.cli().ask("CLUSTER MYID").text();
             let knows = |other: &Redis| other.cli().ask("CLUSTER NODES").text().contains(&id);
@@ -200,9 +200,12 @@ impl Cluster {
         format!("127.0.0.1:{}", self.nodes[0].port())
     }
 
-    fn introduce(&self, cli: &mut Resp) {
-        let port = self.nodes[0].port();
-        ok(cli.ask(&format!("CLUSTER MEET 127.0.0.1 {port} {}", self.bus)));
+    /// To each of the first `count` masters: hearsay alone may take long on a busy machine.
+    fn introduce(&self, cli: &mut Resp, count: usize) {
+        for (node, bus) in self.nodes.iter().zip(&self.bus).take(count) {
+            let port = node.port();
+            ok(cli.ask(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}")));
+        }
     }
 
     /// The masters.

@@ -1,12 +1,15 @@
 //! What `RESTORE`, a replica and a start load: rosters and books.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Debug;
+
+use rollcall_wire::stored::{LeaseName, StoredEntry, StoredHolder, StoredStatus};
 
 use super::harness::{Part, Target};
 use crate::book::{Book, Means};
 use crate::lease::{LeaseId, Leases};
-use crate::roster::{Ledger, Roster};
+use crate::roster::{Ledger, Roster, TICK_MS};
 use crate::stored::{Source, Stored};
 
 const WORDS: &[&[u8]] = &[
@@ -75,12 +78,74 @@ fn saved<T: Stored>(value: &T, leases: &Leases) -> Vec<Part> {
     head.into_iter().chain([count]).chain(records).collect()
 }
 
-/// What loads is saved as it was, and copied as it was.
-fn loaded<T: Stored + Debug>(parts: &[Part]) -> Option<(T, Leases)> {
+/// The records that have to be there: by client or user, the last one of each. A lease has the
+/// time of its first.
+#[derive(Default)]
+struct Model<'a> {
+    leases: BTreeMap<&'a str, u64>,
+    records: BTreeMap<&'a str, Vec<u8>>,
+}
+
+impl<'a> Model<'a> {
+    fn lease(&mut self, lease: LeaseName<'a>) -> LeaseName<'a> {
+        let px = *self.leases.entry(lease.node).or_insert(lease.px);
+        LeaseName { px, ..lease }
+    }
+
+    fn entry(&mut self, bytes: &'a [u8]) {
+        let Some(mut entry) = StoredEntry::parse(bytes) else { return };
+        entry.holder = match entry.holder {
+            StoredHolder::Lease(lease) => StoredHolder::Lease(self.lease(lease)),
+            StoredHolder::Deadline(ms) => {
+                StoredHolder::Deadline(ms.div_ceil(TICK_MS).saturating_mul(TICK_MS))
+            }
+            StoredHolder::Due => StoredHolder::Due,
+        };
+        let mut record = Vec::new();
+        entry.push(&mut record);
+        self.records.insert(entry.client, record);
+    }
+
+    fn status(&mut self, bytes: &'a [u8]) {
+        let Some(mut status) = StoredStatus::parse(bytes) else { return };
+        let holders = std::mem::take(&mut status.holders);
+        status.holders = holders.into_iter().map(|lease| self.lease(lease)).collect();
+        status.holders.sort_by_key(|lease| lease.node);
+        status.holders.dedup();
+        let mut record = Vec::new();
+        status.push(&mut record);
+        self.records.insert(status.user, record);
+    }
+
+    /// As many records as a dump says that it has; it may go on after them.
+    fn of(parts: &'a [Part], heads: usize, put: fn(&mut Self, &'a [u8])) -> Vec<Part> {
+        let mut model = Self::default();
+        let count = match parts.get(heads) {
+            Some(Part::Number(count)) => usize::try_from(*count).unwrap_or(usize::MAX),
+            _ => 0,
+        };
+        for part in parts.iter().skip(heads + 1).take(count) {
+            if let Part::Bytes(bytes) = part {
+                put(&mut model, bytes);
+            }
+        }
+        let mut records: Vec<Part> = model.records.into_values().map(Part::Bytes).collect();
+        records.sort_by_key(|record| format!("{record:?}"));
+        let head = parts.iter().take(heads).cloned();
+        head.chain([Part::Number(records.len() as u64)]).chain(records).collect()
+    }
+}
+
+/// What loads is what was said, is saved as it was, and copied as it was.
+fn loaded<T: Stored + Debug>(
+    parts: &[Part],
+    model: fn(&[Part]) -> Vec<Part>,
+) -> Option<(T, Leases)> {
     let dump = Dump::of(parts);
     let value = T::load(&dump)?;
     let leases = dump.leases.into_inner();
-    let expected = saved(&value, &leases);
+    let expected = model(parts);
+    assert_eq!(saved(&value, &leases), expected, "loaded");
     let again = Dump::of(&expected);
     let second = T::load(&again).expect("what was saved loads");
     assert_eq!(saved(&second, &again.leases.into_inner()), expected, "saved again");
@@ -89,7 +154,10 @@ fn loaded<T: Stored + Debug>(parts: &[Part]) -> Option<(T, Leases)> {
 }
 
 fn roster(parts: &[Part]) -> String {
-    let Some((mut roster, _)) = loaded::<Roster>(parts) else { return String::from("refused") };
+    let Some((mut roster, _)) = loaded::<Roster>(parts, |parts| Model::of(parts, 1, Model::entry))
+    else {
+        return String::from("refused");
+    };
     assert!(i64::try_from(roster.seq).is_ok(), "a sequence that replicas cannot be told");
     let outcome = format!(
         "{} clients, {} users, {} leases, deadlines: {}",
@@ -111,7 +179,9 @@ fn roster(parts: &[Part]) -> String {
 }
 
 fn book(parts: &[Part]) -> String {
-    let Some((mut book, mut leases)) = loaded::<Book>(parts) else {
+    let Some((mut book, mut leases)) =
+        loaded::<Book>(parts, |parts| Model::of(parts, 0, Model::status))
+    else {
         return String::from("refused");
     };
     let held: u32 = book.held().map(|(_, count)| count).sum();
