@@ -22,9 +22,8 @@ use super::Outcome;
 use super::client::Client;
 use crate::permission::Denied;
 use crate::protocol::codes::{ClientError, Disconnect};
-use crate::protocol::fields::Malformed;
 use crate::protocol::frame::{Kind, Request};
-use crate::protocol::write;
+use crate::protocol::{Malformed, write};
 use crate::store::StoreError;
 
 /// Why a command is not carried out.
