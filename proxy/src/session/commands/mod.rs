@@ -126,3 +126,44 @@ impl From<StoreError> for Refusal {
         Self::Error(ClientError::Internal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client is told.
+    fn told(denied: Denied) -> String {
+        match Refusal::from(denied) {
+            Refusal::Error(error) => format!("error {} {}", error.code(), error.message()),
+            Refusal::Disconnect(why) => format!("close {} {}", why.code, why.reason),
+            Refusal::Unusable(error) => format!("unusable {}", error.code()),
+        }
+    }
+
+    #[test]
+    fn refusals_have_the_codes_and_texts_of_the_protocol() {
+        let all = [
+            Denied::UnknownChannel,
+            Denied::PermissionDenied,
+            Denied::BadRequest,
+            Denied::NotAvailable,
+            Denied::TokenExpired,
+            Denied::Expired,
+            Denied::InvalidToken,
+            Denied::EmptyChannel,
+        ];
+        for denied in all {
+            assert!(told(denied).ends_with(&denied.to_string()), "{denied:?}");
+        }
+        insta::assert_snapshot!(all.map(told).join("\n"), @r"
+        error 102 unknown channel
+        error 103 permission denied
+        error 107 bad request
+        error 108 not available
+        error 109 token expired
+        error 110 expired
+        close 3500 invalid token
+        close 3501 bad request
+        ");
+    }
+}
