@@ -360,3 +360,20 @@ fn a_subscription_ends_with_its_token_and_others_see_a_leave() {
         "#,
     );
 }
+
+#[test]
+fn a_room_that_grows_past_the_mirrors_limit_still_shows_who_comes_and_goes() {
+    let stack = Stack::with(json!({"channel": {"join_leave_mirror_limit": 2}}));
+    let mut reader = stack.client("reader");
+    reader.enters("room");
+    let mut others: Vec<_> = ["ann", "bob", "cid"].map(|user| stack.client(user)).into();
+    for other in &mut others {
+        other.enters("room");
+        assert_eq!(reader.push()["join"]["info"]["client"], other.id());
+    }
+    for other in others {
+        let id = other.id().to_owned();
+        other.cut();
+        assert_eq!(reader.push()["leave"]["info"]["client"], id);
+    }
+}
