@@ -17,7 +17,7 @@ pub struct Asker<'a> {
     pub insecure: bool,
 }
 
-/// Why not. The numbers are those of the client protocol.
+/// Why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// The namespace is not configured.
@@ -213,29 +213,6 @@ impl Asker<'_> {
     /// Whether a permission for clients is one for this client.
     fn counts(&self, anonymous_too: bool) -> bool {
         anonymous_too || !self.user.is_empty()
-    }
-}
-
-// === impl Denied ===
-
-impl Denied {
-    /// Numbers are public; never give one a second meaning. From 3000 up they close the connection.
-    pub fn code(self) -> u32 {
-        match self {
-            Self::UnknownChannel => 102,
-            Self::PermissionDenied => 103,
-            Self::BadRequest => 107,
-            Self::NotAvailable => 108,
-            Self::TokenExpired => 109,
-            Self::Expired => 110,
-            Self::InvalidToken => 3500,
-            Self::EmptyChannel => 3501,
-        }
-    }
-
-    /// Whether it closes the connection rather than answer the call.
-    pub fn disconnects(self) -> bool {
-        self.code() >= 3000
     }
 }
 

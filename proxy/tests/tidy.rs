@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// Which module of the server may name which others; a module that is not here fails.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("protocol", &[]),
+    ("fields", &[]),
     ("clock", &[]),
     ("config", &[]),
-    ("token", &["config"]),
+    ("protocol", &["fields"]),
+    ("token", &["config", "fields"]),
     ("channel_name", &["config"]),
     ("permission", &["config", "channel_name", "token"]),
     ("store", &["config"]),

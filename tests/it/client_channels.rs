@@ -329,3 +329,51 @@ fn a_subscription_token_opens_its_channel_and_adds_an_info() {
     let entry = json!({"user": "alice", "client": a, "chan_info": {"role": "mod"}});
     assert_eq!(presence["presence"], json!({a.as_str(): entry}));
 }
+
+#[test]
+fn a_subscription_ends_with_its_token_and_others_see_a_leave() {
+    let stack = Stack::start();
+    let mut talk = Talk::with(&stack).connected("A", "alice").connected("B", "bob");
+    talk.client("B").enters("room");
+    let of = |exp: u64| token::token(json!({"sub": "alice", "channel": "room", "exp": exp}));
+    let end = token::now() + 3;
+    talk = talk.name("soon", &of(end)).name("later", &of(end + 3600));
+    talk.session(
+        r#"
+        A--> {"id":11,"subscribe":{"channel":"room","token":"<soon>"}}
+        A<-- {"id":11,"subscribe":{}}
+        B<-- {"push":{"channel":"room","join":{"info":{"user":"alice","client":"<A>"}}}}
+        A<-- {"push":{"channel":"room","unsubscribe":{"code":2501,"reason":"subscription expired"}}}
+        B<-- {"push":{"channel":"room","leave":{"info":{"user":"alice","client":"<A>"}}}}
+        "#,
+    );
+    assert!(token::now() >= end, "not before its time");
+    let present = talk.client("B").presence("room");
+    assert_eq!(present.as_object().expect("a roster").len(), 1, "{present}");
+    talk.session(
+        r#"
+        A--> {"id":12,"subscribe":{"channel":"room","token":"<soon>"}}
+        A<-- {"id":12,"error":{"code":109,"message":"token expired"}}
+        A--> {"id":13,"subscribe":{"channel":"room","token":"<later>"}}
+        A<-- {"id":13,"subscribe":{}}
+        B<-- {"push":{"channel":"room","join":{"info":{"user":"alice","client":"<A>"}}}}
+        "#,
+    );
+}
+
+#[test]
+fn a_room_that_grows_past_the_mirrors_limit_still_shows_who_comes_and_goes() {
+    let stack = Stack::with(json!({"channel": {"join_leave_mirror_limit": 2}}));
+    let mut reader = stack.client("reader");
+    reader.enters("room");
+    let mut others: Vec<_> = ["ann", "bob", "cid"].map(|user| stack.client(user)).into();
+    for other in &mut others {
+        other.enters("room");
+        assert_eq!(reader.push()["join"]["info"]["client"], other.id());
+    }
+    for other in others {
+        let id = other.id().to_owned();
+        other.cut();
+        assert_eq!(reader.push()["leave"]["info"]["client"], id);
+    }
+}

@@ -112,6 +112,32 @@ fn tokens_that_are_not_ours_end_the_connection() {
 }
 
 #[test]
+fn a_token_with_a_claim_too_long_for_redis_ends_the_connection() {
+    let long_frames = json!({"websocket": {"message_size_limit": 1_048_576}});
+    let stack = Stack::with(long_frames);
+    let info = |length: usize| "x".repeat(length - "\"\"".len());
+    let subs = |length| json!({"public:lobby": {"info": info(length)}});
+    for (claims, fits) in [
+        (json!({"sub": "u".repeat(255)}), true),
+        (json!({"sub": "u".repeat(256)}), false),
+        (json!({"sub": "é".repeat(128)}), false),
+        (json!({"sub": "alice", "info": info(65_536)}), true),
+        (json!({"sub": "alice", "info": info(65_537)}), false),
+        (json!({"sub": "alice", "subs": subs(65_536)}), true),
+        (json!({"sub": "alice", "subs": subs(65_537)}), false),
+    ] {
+        let token = token::token(claims);
+        let mut client = stack.websocket();
+        if fits {
+            client.connect(&token);
+        } else {
+            client.sends(&json!({"id": 1, "connect": {"token": token}}).to_string());
+            assert_eq!(client.closed(), (3500, "invalid token".to_owned()));
+        }
+    }
+}
+
+#[test]
 fn a_token_out_of_its_time_is_an_error_and_nothing_more_is_answered() {
     let stack = Stack::start();
     let now = token::now();
@@ -197,6 +223,28 @@ fn the_handshake_chooses_the_subprotocol_the_client_names() {
     assert_eq!(chosen, "centrifuge-json");
     let plain = stack.websocket();
     assert!(plain.response().headers().get("sec-websocket-protocol").is_none());
+}
+
+#[test]
+fn who_speaks_only_protobuf_is_told_that_we_do_not() {
+    let stack = Stack::start();
+    let offer = ("sec-websocket-protocol", "centrifuge-protobuf");
+    let path = "/connection/websocket";
+    let refused = Client::try_open(stack.port(), path, &[offer]).expect_err("protobuf");
+    assert!(refused.to_string().contains("400"), "{refused}");
+    let handshake = [
+        offer,
+        ("upgrade", "websocket"),
+        ("connection", "upgrade"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    let by_query = format!("{path}?cf_protocol=protobuf");
+    for (path, headers) in [(path, &handshake[..]), (by_query.as_str(), &handshake[1..])] {
+        let answer = stack.http().send("GET", path, headers, "");
+        assert_eq!(answer.status, 400, "{answer}");
+        assert_eq!(answer.body, "protobuf is not supported: connect with JSON\n");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rollcall_tests::process::Signal;
-use rollcall_tests::{Heard, Stack, Talk, token};
+use rollcall_tests::{Heard, Stack, Talk, eventually, token};
 use serde_json::json;
 
 /// Alice connects, sends one frame, and the connection ends like this.
@@ -157,4 +157,17 @@ fn a_server_that_stops_says_so() {
     stack.server.process().signal(Signal::TERM);
     assert_eq!(alice.hears(), Heard::Close(3001, "shutdown".to_owned()));
     assert!(stack.server.process().ended().success());
+}
+
+#[test]
+fn a_hangup_does_not_end_the_server() {
+    let mut stack = Stack::start();
+    let mut alice = stack.client("alice");
+    stack.server.process().signal(Signal::HUP);
+    eventually("the server says that it goes on", || {
+        assert_eq!(stack.server.process().has_ended(), None, "{}", stack.log());
+        stack.log().contains("SIGHUP is ignored").then_some(())
+    });
+    alice.enters("room");
+    stack.client("bob").enters("room");
 }

@@ -86,6 +86,25 @@ fn a_wrong_value_is_refused_with_what_was_expected() {
 }
 
 #[test]
+fn paths_that_clash_are_refused_with_both_options() {
+    let (websocket, api, health) =
+        ("websocket.handler_prefix", "http_api.handler_prefix", "health.handler_prefix");
+    for (change, options) in [
+        (json!({"websocket": {"handler_prefix": "/api/"}}), [websocket, api]),
+        (json!({"websocket": {"handler_prefix": "/health"}}), [websocket, health]),
+        (json!({"health": {"handler_prefix": "/api/info"}}), [health, api]),
+        (json!({"health": {"handler_prefix": "/ready"}}), [health, "readiness"]),
+    ] {
+        let mut server = Server::spawn(config::with(change));
+        let status = server.process().ended();
+        let log = server.log();
+        assert_eq!(status.code(), Some(1), "{options:?}: {log}");
+        let names_both = |line: &str| options.iter().all(|option| line.contains(option));
+        assert!(log.lines().any(names_both), "{options:?}: {log}");
+    }
+}
+
+#[test]
 fn a_module_that_is_not_there_is_told_with_its_path() {
     let missing = module_library().with_extension("missing");
     let mut server =

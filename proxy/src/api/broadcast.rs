@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::publish::Payload;
 use super::{Api, ApiError, Method, Output};
-use crate::protocol::write::{self, Object};
+use crate::protocol::write::Object;
 use crate::protocol::{Fields, Malformed};
 
 /// Channels published to at once.
@@ -52,17 +52,9 @@ async fn publish(api: &Api, channel: &str, payload: &Payload) -> Result<(), ApiE
 
 impl Output for Responses {
     fn write(&self, body: &mut Object<'_>) {
-        let mut list = vec![b'['];
-        for (at, response) in self.0.iter().enumerate() {
-            if at > 0 {
-                list.push(b',');
-            }
-            write::object(&mut list, |body| match response {
-                Ok(()) => body.object("result", |_| ()),
-                Err(error) => error.write(body),
-            });
-        }
-        list.push(b']');
-        body.raw("responses", &list);
+        body.list("responses", &self.0, |body, response| match response {
+            Ok(()) => body.object("result", |_| ()),
+            Err(error) => error.write(body),
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! `get_user_status`: when users were last active and last online.
 
 use super::{Api, ApiError, Method, Output};
-use crate::protocol::write::{self, Object};
+use crate::protocol::write::Object;
 use crate::protocol::{Fields, Malformed};
 use crate::store::Status;
 
@@ -35,21 +35,13 @@ impl Method for Request {
 
 impl Output for Statuses {
     fn write(&self, body: &mut Object<'_>) {
-        let mut list = vec![b'['];
-        for (at, (user, status)) in self.0.iter().enumerate() {
-            if at > 0 {
-                list.push(b',');
-            }
-            write::object(&mut list, |body| {
-                body.string("user", user);
-                for (name, time) in [("active", status.active), ("online", status.online)] {
-                    if let Some(time) = time {
-                        body.number(name, time);
-                    }
+        body.list("statuses", &self.0, |body, (user, status)| {
+            body.string("user", user);
+            for (name, time) in [("active", status.active), ("online", status.online)] {
+                if let Some(time) = time {
+                    body.number(name, time);
                 }
-            });
-        }
-        list.push(b']');
-        body.raw("statuses", &list);
+            }
+        });
     }
 }

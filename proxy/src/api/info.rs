@@ -3,7 +3,7 @@
 use rollcall_wire::control::Node;
 
 use super::{Api, ApiError, Method, Output};
-use crate::protocol::write::{self, Object};
+use crate::protocol::write::Object;
 use crate::protocol::{Fields, Malformed};
 
 /// `info` takes nothing.
@@ -32,25 +32,17 @@ impl Method for Request {
 
 impl Output for Info {
     fn write(&self, body: &mut Object<'_>) {
-        let mut list = vec![b'['];
-        for (at, node) in self.0.iter().enumerate() {
-            if at > 0 {
-                list.push(b',');
+        body.list("nodes", &self.0, |body, node| {
+            body.string("uid", &node.uid);
+            body.string("name", &node.name);
+            body.string("version", &node.version);
+            body.number("num_clients", node.num_clients);
+            body.number("num_users", node.num_users);
+            body.number("num_channels", node.num_channels);
+            if node.uptime > 0 {
+                body.number("uptime", node.uptime);
             }
-            write::object(&mut list, |body| {
-                body.string("uid", &node.uid);
-                body.string("name", &node.name);
-                body.string("version", &node.version);
-                body.number("num_clients", node.num_clients);
-                body.number("num_users", node.num_users);
-                body.number("num_channels", node.num_channels);
-                if node.uptime > 0 {
-                    body.number("uptime", node.uptime);
-                }
-                body.number("num_subs", node.num_subs);
-            });
-        }
-        list.push(b']');
-        body.raw("nodes", &list);
+            body.number("num_subs", node.num_subs);
+        });
     }
 }

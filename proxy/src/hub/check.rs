@@ -142,7 +142,7 @@ impl Hub {
             if state.mirror.is_some() {
                 return Ok(());
             }
-            state.mirror = Some(Mirror::new());
+            state.mirror = Some(Mirror::new(self.inner.mirror_limit));
         }
         let read = self.read(channel).await;
         let mut channels = self.channels(channel);

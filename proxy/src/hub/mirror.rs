@@ -46,6 +46,8 @@ pub(super) struct Event {
 /// What listeners have been shown.
 #[derive(Debug)]
 pub(super) struct Mirror {
+    /// How many members are known at most; see `channel.join_leave_mirror_limit`.
+    limit: u64,
     seq: u64,
     members: Members,
     /// Events that arrived since a read was sent off.
@@ -134,8 +136,9 @@ impl Event {
 
 impl Mirror {
     /// A mirror of nothing yet, waiting for its first read.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(limit: u64) -> Self {
         Self {
+            limit,
             seq: 0,
             members: Members::Known(HashMap::new()),
             reading: Some(Vec::new()),
@@ -177,6 +180,7 @@ impl Mirror {
         }
         self.seq = seq;
         let mut effect = Effect::default();
+        self.keep_limit(&mut effect);
         for event in self.reading.take().unwrap_or_default() {
             self.apply(event, &mut effect);
         }
@@ -244,6 +248,7 @@ impl Mirror {
             self.apply(event, &mut effect);
         }
         effect.gap = true;
+        self.gap = true;
         effect
     }
 
@@ -252,11 +257,20 @@ impl Mirror {
         let kept = self.reading.take().unwrap_or_default();
         let mut effect = Effect { changes: Vec::new(), gap: kept.len() >= KEPT };
         match read {
-            Read::All(all) => self.compare(seq, all, differences, &mut effect),
-            Read::TooMany => self.members = Members::TooMany,
+            Read::All(all) => {
+                self.compare(seq, all, differences, &mut effect);
+                self.seq = seq;
+                self.gap = effect.gap;
+                self.keep_limit(&mut effect);
+            }
+            // What was missed cannot be shown; whether there is any, the next check finds by the
+            // sequence up to which listeners have been shown everything.
+            Read::TooMany => {
+                self.gap |= effect.gap;
+                self.forget_members(&mut effect);
+                effect.gap = true;
+            }
         }
-        self.seq = seq;
-        self.gap = effect.gap;
         for event in kept {
             self.apply(event, &mut effect);
         }
@@ -346,7 +360,24 @@ impl Mirror {
             }
         }
         // A roster that has just become empty is right whatever was missed before.
-        effect.gap |= !(whole || (event.clients == 0 && known.is_empty()));
+        let missed = !(whole || (event.clients == 0 && known.is_empty()));
+        effect.gap |= missed;
+        self.gap |= missed;
+        self.keep_limit(effect);
+    }
+
+    fn keep_limit(&mut self, effect: &mut Effect) {
+        if matches!(&self.members, Members::Known(known) if known.len() as u64 > self.limit) {
+            self.forget_members(effect);
+        }
+    }
+
+    /// The members have become too many: differences that wait can no longer be told, nor what was
+    /// missed and not yet read.
+    fn forget_members(&mut self, effect: &mut Effect) {
+        self.members = Members::TooMany;
+        self.gap |= self.patience != Patience::None;
+        effect.gap |= self.gap;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::fields::{Fields, Malformed};
+use crate::fields::{Fields, Malformed};
 
 /// One line of a frame, not yet executed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,8 @@
 //! The client protocol's messages in JSON, and the numbers clients know. No I/O in here.
 
 pub mod codes;
-pub mod fields;
 pub mod frame;
 pub mod write;
 
+pub use crate::fields::{Fields, Malformed};
 pub use codes::{ClientError, Disconnect};
-pub use fields::{Fields, Malformed};

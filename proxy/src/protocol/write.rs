@@ -94,6 +94,24 @@ impl Object<'_> {
         object(self.name(name), body);
     }
 
+    /// A list with an object for each item.
+    pub fn list<T>(
+        &mut self,
+        name: &str,
+        items: impl IntoIterator<Item = T>,
+        mut body: impl FnMut(&mut Object<'_>, T),
+    ) {
+        let out = self.name(name);
+        out.push(b'[');
+        for (at, item) in items.into_iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            object(out, |element| body(element, item));
+        }
+        out.push(b']');
+    }
+
     fn name(&mut self, name: &str) -> &mut Vec<u8> {
         if !std::mem::take(&mut self.empty) {
             self.out.push(b',');
@@ -107,6 +125,20 @@ impl Object<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_hold_an_object_for_each_item() {
+        let text = |items: &[u64]| {
+            let mut out = Vec::new();
+            object(&mut out, |body| {
+                body.list("items", items, |body, item| body.number("n", *item));
+                body.flag("after", true);
+            });
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(text(&[]), r#"{"items":[],"after":true}"#);
+        assert_eq!(text(&[1, 2]), r#"{"items":[{"n":1},{"n":2}],"after":true}"#);
+    }
 
     #[test]
     fn replies_and_pushes_read_as_the_protocol_shows_them() {

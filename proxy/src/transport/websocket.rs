@@ -71,7 +71,7 @@ pub(super) async fn handle(
         })
 }
 
-/// By the query, or by offering no other subprotocol.
+/// By the query, or by offering that subprotocol before any other of ours.
 fn wants_protobuf(query: Option<&str>, headers: &HeaderMap) -> bool {
     let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
     let mut offers = offers.filter_map(|value| value.to_str().ok()).flat_map(|value| {

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const LIMIT: u64 = 3;
+
 fn info(client: &str) -> Box<str> {
     format!("{{\"user\":\"u\",\"client\":\"{client}\"}}").into()
 }
@@ -45,7 +47,7 @@ fn text(effect: Effect) -> String {
 }
 
 fn mirror(seq: u64, clients: &[&str]) -> Mirror {
-    let mut mirror = Mirror::new();
+    let mut mirror = Mirror::new(LIMIT);
     assert_eq!(text(mirror.first_read(seq, all(clients))), "");
     mirror
 }
@@ -119,12 +121,75 @@ fn after_a_loss_leaves_wait_and_who_comes_back_shows_nothing() {
 
 #[test]
 fn rooms_too_big_to_mirror_pass_events_on() {
-    let mut mirror = Mirror::new();
+    let mut mirror = Mirror::new(LIMIT);
     mirror.first_read(10, Read::TooMany);
     assert_eq!(text(mirror.on_event(join("a", 10, 11))), "+a");
     assert_eq!(text(mirror.on_event(Event { back: true, ..join("b", 11, 12) })), "");
     assert_eq!(text(mirror.on_event(leave("c", 12, 13))), "-c");
     assert_eq!(text(mirror.on_event(leave("d", 15, 16))), "-d !");
+}
+
+#[test]
+fn a_room_becomes_too_big_with_the_join_that_passes_the_limit() {
+    let mut mirror = mirror(10, &["a", "b"]);
+    assert_eq!(text(mirror.on_event(join("c", 10, 11))), "+c");
+    assert!(matches!(mirror.members, Members::Known(_)));
+    assert_eq!(text(mirror.on_event(join("d", 11, 12))), "+d");
+    assert!(matches!(mirror.members, Members::TooMany));
+    assert_eq!(mirror.begin_check(), Known::Sequence(12), "nothing was missed");
+    assert_eq!(text(mirror.on_event(leave("a", 12, 13))), "-a");
+    assert_eq!(text(mirror.on_event(join("e", 14, 15))), "+e !");
+}
+
+#[test]
+fn a_room_too_big_at_a_read_is_not_mirrored() {
+    let five = ["a", "b", "c", "d", "e"];
+    let mut first = Mirror::new(LIMIT);
+    assert_eq!(text(first.first_read(10, all(&five))), "");
+    assert_eq!(first.begin_check(), Known::Sequence(10));
+    // Grown between its count and its read.
+    let mut later = mirror(10, &["a", "b"]);
+    later.begin_check();
+    assert_eq!(text(later.end_read(13, all(&five), Differences::Show)), "+c +d +e");
+    assert_eq!(later.begin_check(), Known::Sequence(13));
+}
+
+#[test]
+fn what_a_room_missed_before_it_became_too_big_is_not_forgotten() {
+    // Missed, and not read yet.
+    let mut one = mirror(10, &["a", "b", "c"]);
+    assert_eq!(text(one.on_event(leave("c", 11, 12))), "-c !");
+    one.on_event(join("d", 12, 13));
+    assert_eq!(text(one.on_event(join("e", 13, 14))), "+e !");
+    assert_eq!(one.begin_check(), Known::Gap);
+    // A read failed.
+    let mut one = mirror(10, &["a", "b", "c"]);
+    one.begin_check();
+    one.on_event(join("d", 10, 11));
+    assert_eq!(text(one.abandon_read()), "+d !");
+    assert_eq!(one.begin_check(), Known::Gap);
+    // Leaves wait.
+    let mut one = mirror(10, &["a", "b", "c"]);
+    one.distrust();
+    one.begin_check();
+    one.judge_read(false);
+    assert_eq!(text(one.end_read(20, all(&["a"]), Differences::Wait)), "");
+    assert_eq!(text(one.on_event(join("d", 20, 21))), "+d !");
+    assert_eq!(one.begin_check(), Known::Gap);
+}
+
+#[test]
+fn a_room_that_a_read_finds_too_big_is_checked_by_what_it_was_shown() {
+    let mut whole = mirror(10, &["a"]);
+    whole.begin_check();
+    whole.on_event(join("b", 10, 11));
+    assert_eq!(text(whole.end_read(12, Read::TooMany, Differences::Show)), "+b !");
+    assert_eq!(whole.begin_check(), Known::Sequence(11), "an event may be on its way");
+    let mut holey = mirror(10, &["a"]);
+    assert_eq!(text(holey.on_event(join("b", 11, 12))), "+b !");
+    holey.begin_check();
+    assert_eq!(text(holey.end_read(12, Read::TooMany, Differences::Show)), "!");
+    assert_eq!(holey.begin_check(), Known::Gap);
 }
 
 #[test]
@@ -167,7 +232,7 @@ fn a_roster_that_was_lost_and_is_being_put_back_is_not_believed_yet() {
 
 #[test]
 fn a_check_of_a_room_too_big_goes_by_its_sequence_unless_something_was_missed() {
-    let mut mirror = Mirror::new();
+    let mut mirror = Mirror::new(LIMIT);
     mirror.first_read(10, Read::TooMany);
     mirror.on_event(join("a", 10, 11));
     assert_eq!(mirror.begin_check(), Known::Sequence(11));

@@ -22,9 +22,8 @@ use super::Outcome;
 use super::client::Client;
 use crate::permission::Denied;
 use crate::protocol::codes::{ClientError, Disconnect};
-use crate::protocol::fields::Malformed;
 use crate::protocol::frame::{Kind, Request};
-use crate::protocol::write;
+use crate::protocol::{Malformed, write};
 use crate::store::StoreError;
 
 /// Why a command is not carried out.
@@ -125,5 +124,46 @@ impl From<StoreError> for Refusal {
         // Handled here: the client may try again, and learns no more.
         tracing::debug!(%error, "a command failed");
         Self::Error(ClientError::Internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client is told.
+    fn told(denied: Denied) -> String {
+        match Refusal::from(denied) {
+            Refusal::Error(error) => format!("error {} {}", error.code(), error.message()),
+            Refusal::Disconnect(why) => format!("close {} {}", why.code, why.reason),
+            Refusal::Unusable(error) => format!("unusable {}", error.code()),
+        }
+    }
+
+    #[test]
+    fn refusals_have_the_codes_and_texts_of_the_protocol() {
+        let all = [
+            Denied::UnknownChannel,
+            Denied::PermissionDenied,
+            Denied::BadRequest,
+            Denied::NotAvailable,
+            Denied::TokenExpired,
+            Denied::Expired,
+            Denied::InvalidToken,
+            Denied::EmptyChannel,
+        ];
+        for denied in all {
+            assert!(told(denied).ends_with(&denied.to_string()), "{denied:?}");
+        }
+        insta::assert_snapshot!(all.map(told).join("\n"), @r"
+        error 102 unknown channel
+        error 103 permission denied
+        error 107 bad request
+        error 108 not available
+        error 109 token expired
+        error 110 expired
+        close 3500 invalid token
+        close 3501 bad request
+        ");
     }
 }

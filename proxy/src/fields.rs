@@ -1,9 +1,10 @@
-//! The one decoder for client frames and API bodies: an object's members, by Go's rules.
+//! The one decoder for client frames, API bodies and token claims: an object's members, by Go's rules.
 //!
-//! Existing clients rely on them: `null` for a scalar is absent, the last duplicate wins, keys match
+//! Existing clients and issuers rely on them: `null` for a scalar is absent, the last duplicate wins, keys match
 //! ASCII case-insensitively, unknown keys are ignored. Payloads stay raw bytes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
@@ -81,7 +82,7 @@ impl<'a> Fields<'a> {
 
     /// `true` or `false`, false when absent.
     pub fn flag(&self, name: &str) -> Result<bool, Malformed> {
-        match self.present(name).map(RawValue::get) {
+        match self.scalar(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(wrong(name, "true or false")),
@@ -106,9 +107,26 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Nested objects by their names, which are data and so kept as they are: of duplicates the last
+    /// counts, and `null` is an empty object.
+    pub fn objects(&self, name: &str) -> Result<BTreeMap<String, Fields<'a>>, Malformed> {
+        let members = self.object(name)?.unwrap_or_default().members.into_iter();
+        members
+            .map(|(key, raw)| {
+                let fields = Self::parse(raw.get()).map_err(|_| wrong(name, "a map of objects"))?;
+                Ok((key.into_owned(), fields))
+            })
+            .collect()
+    }
+
     /// Whether a member is there and is not `null`.
     pub fn has(&self, name: &str) -> bool {
         self.present(name).is_some()
+    }
+
+    /// A member's raw bytes unless they are `null`.
+    pub fn scalar(&self, name: &str) -> Option<&'a str> {
+        self.present(name).map(RawValue::get)
     }
 
     fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a RawValue> {
@@ -177,6 +195,22 @@ mod tests {
         assert_eq!(fields.raw("missing"), None);
         assert!(fields.object("missing").unwrap().is_none());
         assert!(Fields::parse("null").unwrap().raw("a").is_none());
+    }
+
+    #[test]
+    fn names_that_are_data_are_kept_as_they_are() {
+        let fields =
+            Fields::parse(r#"{"subs":{"a":{"n":1},"A":{"n":2},"b":null,"a":{}},"bad":{"a":1}}"#)
+                .unwrap();
+        let subs = fields.objects("subs").unwrap();
+        let numbers: Vec<_> =
+            subs.iter().map(|(name, sub)| (name.as_str(), sub.number("n").unwrap())).collect();
+        assert_eq!(numbers, [("A", 2), ("a", 0), ("b", 0)]);
+        assert!(fields.objects("missing").unwrap().is_empty());
+        assert_eq!(
+            fields.objects("bad").unwrap_err().to_string(),
+            "bad: expected a map of objects"
+        );
     }
 
     #[test]
