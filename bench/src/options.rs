@@ -4,20 +4,25 @@ use std::path::PathBuf;
 
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
-rollcall-bench [module] [--redis-server PATH] [--module PATH] [--quick]
+rollcall-bench [module] [--redis-server PATH] [--module PATH] [--only PART] [--quick]
 
   module               the Redis module next to the same presence kept by scripts
   --redis-server PATH  which redis-server to start; otherwise the one on the PATH
   --module PATH        which module to load; otherwise $ROLLCALL_MODULE, or the one beside this program
-  --quick              a tenth of the work: shows that everything runs, not how fast it is";
+  --only PART          one part of it: time, status, memory or stalls
+  --quick              a small part of the work: shows that everything runs, not how fast it is";
 
 /// What to measure, and with what.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) redis_server: PathBuf,
     pub(crate) module: PathBuf,
+    pub(crate) only: Option<String>,
     pub(crate) quick: bool,
 }
+
+/// What the parts are called.
+const PARTS: [&str; 4] = ["time", "status", "memory", "stalls"];
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,15 +39,17 @@ impl Options {
         let mut options = Self {
             redis_server: PathBuf::from("redis-server"),
             module: default_module(),
+            only: None,
             quick: false,
         };
         let mut args = args.peekable();
         args.next_if(|word| word == "module");
         while let Some(word) = args.next() {
-            let mut value = || args.next().ok_or_else(|| format!("{word} needs a path"));
+            let mut value = || args.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
                 "--redis-server" => options.redis_server = value()?.into(),
                 "--module" => options.module = value()?.into(),
+                "--only" => options.only = Some(part(value()?)?),
                 "--quick" => options.quick = true,
                 "--help" | "-h" => return Ok(Parsed::Help),
                 other => return Err(format!("unknown argument: {other}")),
@@ -50,6 +57,15 @@ impl Options {
         }
         Ok(Parsed::Run(options))
     }
+
+    /// Whether a part is to be measured.
+    pub(crate) fn wants(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == part)
+    }
+}
+
+fn part(word: String) -> Result<String, String> {
+    if PARTS.contains(&word.as_str()) { Ok(word) } else { Err(format!("no part: {word}")) }
 }
 
 fn default_module() -> PathBuf {
@@ -78,6 +94,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         assert_eq!(parse("--fast"), Err("unknown argument: --fast".to_owned()));
-        assert_eq!(parse("--module"), Err("--module needs a path".to_owned()));
+        assert_eq!(parse("--only all"), Err("no part: all".to_owned()));
+        assert_eq!(parse("--module"), Err("--module needs a value".to_owned()));
     }
 }

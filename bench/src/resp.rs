@@ -71,6 +71,44 @@ impl Connection {
         }
     }
 
+    /// Sends one request and returns the text of the first element of its reply, a list.
+    pub(crate) fn first_of<T: AsRef<[u8]>>(&mut self, words: &[T]) -> io::Result<String> {
+        let mut out = Vec::new();
+        request(&mut out, words);
+        self.send(&out)?;
+        let head = self.line()?;
+        let rest = head.strip_prefix('*').ok_or_else(|| io::Error::other(head.clone()))?;
+        let first = self.line()?;
+        let length = first.strip_prefix('$').ok_or_else(|| io::Error::other(first.clone()))?;
+        let mut text = vec![0; number(length)? + 2];
+        self.input.read_exact(&mut text)?;
+        text.truncate(text.len() - 2);
+        for _ in 1..number(rest)? {
+            self.skip()?;
+        }
+        String::from_utf8(text).map_err(io::Error::other)
+    }
+
+    /// Sends a request for each number of the range, so many at a time, and reads every reply.
+    pub(crate) fn run(
+        &mut self,
+        numbers: std::ops::Range<usize>,
+        depth: usize,
+        encode: &mut dyn FnMut(usize, &mut Vec<u8>),
+    ) -> io::Result<()> {
+        let mut batch = Vec::new();
+        for start in numbers.clone().step_by(depth) {
+            let end = numbers.end.min(start + depth);
+            batch.clear();
+            (start..end).for_each(|n| encode(n, &mut batch));
+            self.send(&batch)?;
+            for _ in start..end {
+                self.skip()?;
+            }
+        }
+        Ok(())
+    }
+
     fn send(&mut self, requests: &[u8]) -> io::Result<()> {
         self.input.get_mut().write_all(requests)
     }

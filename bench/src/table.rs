@@ -42,9 +42,9 @@ const HEAD: [&str; 9] = [
 
 impl Row {
     fn cells(&self) -> [String; 9] {
-        let figure = |value: Option<f64>| value.map_or(String::new(), show);
+        let figure = |value: Option<f64>| value.map_or(String::new(), number);
         let ratio = |value: Option<f64>| match (value, self.module) {
-            (Some(other), Some(module)) => format!("{} ×", show(other / module)),
+            (Some(other), Some(module)) => format!("{} ×", number(other / module)),
             _ => String::new(),
         };
         let met = self.budget.and_then(|budget| budget.met(self));
@@ -53,7 +53,7 @@ impl Row {
             figure(self.module),
             figure(self.user_map),
             figure(self.no_user_map),
-            self.plain.map_or(String::new(), |(name, value)| format!("{} ({name})", show(value))),
+            self.plain.map_or(String::new(), |(name, value)| format!("{} ({name})", number(value))),
             ratio(self.user_map),
             ratio(self.no_user_map),
             self.budget.map_or(String::new(), Budget::text),
@@ -95,22 +95,27 @@ impl Budget {
     }
 }
 
-/// The table as Markdown, with aligned columns.
+/// The rows as a table.
 pub(crate) fn render(rows: &[Row]) -> String {
     let mut lines = vec![HEAD.map(str::to_owned)];
     lines.extend(rows.iter().map(Row::cells));
+    table(&lines)
+}
+
+/// Lines, the first of them the head, as Markdown with aligned columns.
+pub(crate) fn table<const N: usize>(lines: &[[String; N]]) -> String {
     let width = |column: usize| {
         lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or_default()
     };
-    let widths: [usize; 9] = std::array::from_fn(width);
+    let widths: [usize; N] = std::array::from_fn(width);
 
     let mut out = String::new();
-    for (number, cells) in lines.iter().enumerate() {
-        for (cell, width) in cells.iter().zip(widths) {
+    for (line, cells) in lines.iter().enumerate() {
+        for (cell, width) in cells.iter().zip(&widths) {
             let _infallible = write!(out, "| {cell:<width$} ");
         }
         out.push_str("|\n");
-        if number == 0 {
+        if line == 0 {
             let rule = widths.map(|width| format!("|{}", "-".repeat(width + 2)));
             out.push_str(&rule.concat());
             out.push_str("|\n");
@@ -120,7 +125,7 @@ pub(crate) fn render(rows: &[Row]) -> String {
 }
 
 /// A figure with three digits that mean something.
-fn show(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let digits = match value.abs() {
         v if v < 10.0 => 2,
         v if v < 100.0 => 1,
@@ -148,7 +153,7 @@ mod tests {
 
     #[test]
     fn figures_are_short_and_readable() {
-        assert_eq!([0.157, 4.0, 52.34, 125_432.0].map(show), ["0.16", "4.00", "52.3", "125,432"]);
+        assert_eq!([0.157, 4.0, 52.34, 125_432.0].map(number), ["0.16", "4.00", "52.3", "125,432"]);
         assert_eq!(thousands("1000"), "1,000");
         assert_eq!(thousands("100"), "100");
     }

@@ -3,7 +3,7 @@
 use rollcall_wire::caps;
 
 use crate::error::CommandError;
-use crate::native::string::Str;
+use crate::native::string::{self, Str};
 
 /// What is left to read.
 #[derive(Debug, Clone, Copy)]
@@ -173,8 +173,8 @@ fn id<'a>(arg: &'a Str, what: &str, max: usize) -> Result<&'a str, CommandError>
 }
 
 fn text<'a>(arg: &'a Str, what: &str) -> Result<&'a str, CommandError> {
-    std::str::from_utf8(arg.bytes())
-        .map_err(|_| CommandError::bad(format!("{what} must be valid UTF-8")))
+    string::text(arg.bytes())
+        .ok_or_else(|| CommandError::bad(format!("{what} must be valid UTF-8")))
 }
 
 fn capped<'a>(text: &'a str, what: &str, max: usize) -> Result<&'a str, CommandError> {
@@ -190,6 +190,11 @@ impl<'a> Names<'a> {
     /// All of them as ids; the first bad one is the error, before anything is changed.
     pub(crate) fn ids(&self, what: &str, max: usize) -> Result<Vec<&'a str>, CommandError> {
         self.0.iter().map(|name| id(name, what, max)).collect()
+    }
+
+    /// That all of them are ids, without keeping them.
+    pub(crate) fn check(&self, what: &str, max: usize) -> Result<(), CommandError> {
+        self.0.iter().try_for_each(|name| id(name, what, max).map(drop))
     }
 
     pub(crate) fn keys(&self) -> Result<&'a [Str], CommandError> {

@@ -25,6 +25,8 @@ pub(crate) trait Subject: Native {
     fn book(&self, space: &mut Space, key: KeyId, gained: bool);
     /// The highest sequence it has seen.
     fn seq(&self) -> u64;
+    /// Has what nearly every change reads first fetched ahead.
+    fn expect(&self) {}
 }
 
 /// A key that holds a value of one type or nothing.
@@ -52,7 +54,10 @@ impl<'a, T: Subject> OpenKey<'a, T> {
     }
 
     fn check(mut key: Key, ctx: &Ctx, name: &'a Str) -> Result<Self, CommandError> {
-        key.value::<T>()?;
+        // The clock is read while the first of the value's memory is on its way.
+        if let Some(value) = key.value::<T>()? {
+            value.it.expect();
+        }
         Ok(Self { key, name, db: ctx.db(), now_us: clock::wall_us(), of: PhantomData })
     }
 
@@ -91,6 +96,11 @@ impl<'a, T: Subject> OpenKey<'a, T> {
         });
         publish(self.key.ctx(), name);
         Some(result)
+    }
+
+    /// The value that is there.
+    pub(crate) fn get(&mut self) -> Option<&T> {
+        self.value().map(|value| &value.it)
     }
 
     /// As [`Self::change`], on a new value when there is none.
@@ -185,6 +195,9 @@ impl Subject for Roster {
     }
     fn seq(&self) -> u64 {
         self.seq
+    }
+    fn expect(&self) {
+        Roster::expect(self);
     }
 }
 

@@ -5,13 +5,17 @@
 //! hold: looking for what is not there, as every join does, seldom goes further than the bucket.
 
 use crate::native::defrag::Defrag;
+use crate::native::prefetch;
 use crate::segvec::SegVec;
 
 /// No slot.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Members per bucket, on average, at most.
-const LOAD: usize = 2;
+/// Halves of members per bucket, on average, at most.
+const LOAD: usize = 5;
+
+/// Members of a bucket that are looked at together.
+const TOGETHER: usize = 8;
 
 /// Where hashes and chains live: with the owner.
 pub(crate) trait Chain {
@@ -88,13 +92,22 @@ impl Heads {
         if bucket.mask & bit(hash) == 0 { NONE } else { bucket.first }
     }
 
+    /// Has what adding or finding `hash` will read first fetched ahead.
+    pub(crate) fn expect(&self, hash: u32) {
+        let len = self.heads.len();
+        prefetch::soon(&self.heads[bucket(hash, len)]);
+        if let Some(next) = u32::try_from(len).ok().filter(|_| self.members * 2 >= len * LOAD) {
+            prefetch::soon(&self.heads[parent(next)]);
+        }
+    }
+
     /// Adds a slot that is not a member yet, and splits one bucket if the table is full.
     pub(crate) fn insert(&mut self, chain: &mut impl Chain, slot: u32) {
         let hash = chain.hash(slot);
         let at = bucket(hash, self.heads.len());
         self.heads[at].push(chain, slot, hash);
         self.members += 1;
-        if self.members > self.heads.len() * LOAD {
+        if self.members * 2 > self.heads.len() * LOAD {
             self.split(chain);
         }
     }
@@ -107,7 +120,7 @@ impl Heads {
         self.members -= 1;
         // Two merges per removal: shrinking must keep up with removals from a full table.
         for _ in 0..2 {
-            if self.heads.len() > 1 && self.members * 2 < self.heads.len() * LOAD {
+            if self.heads.len() > 1 && self.members * 4 < self.heads.len() * LOAD {
                 self.merge(chain);
             }
         }
@@ -161,10 +174,18 @@ impl Heads {
         let mut slot = self.heads[parent].first;
         let (mut stays, mut goes) = (Bucket::EMPTY, Bucket::EMPTY);
         while slot != NONE {
-            let (next, hash) = (chain.next(slot), chain.hash(slot));
-            let side = if bucket(hash, new as usize + 1) == new { &mut goes } else { &mut stays };
-            side.push(chain, slot, hash);
-            slot = next;
+            // Hashes are scattered over memory: they are fetched side by side, then judged.
+            let (mut slots, mut hashes, mut count) = ([NONE; TOGETHER], [0; TOGETHER], 0);
+            while slot != NONE && count < TOGETHER {
+                (slots[count], hashes[count]) = (slot, chain.hash(slot));
+                count += 1;
+                slot = chain.next(slot);
+            }
+            for (slot, hash) in slots.into_iter().zip(hashes).take(count) {
+                let goes_on = bucket(hash, new as usize + 1) == new;
+                let side = if goes_on { &mut goes } else { &mut stays };
+                side.push(chain, slot, hash);
+            }
         }
         self.heads[parent] = stays;
         self.heads.push(goes);

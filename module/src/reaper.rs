@@ -15,7 +15,7 @@ use crate::registry::{KeyId, Kind, TICK_MS};
 use crate::roster::{Holder, Roster, change};
 
 /// A slice stops here, so that it ends within a millisecond.
-pub(crate) const SLICE: Duration = Duration::from_micros(500);
+pub(crate) const SLICE: Duration = Duration::from_micros(300);
 
 /// Time is looked at, and replicas are told, once per so many entries.
 const BATCH: usize = 16;
@@ -60,7 +60,7 @@ pub(crate) fn prune() {
 
 /// One slice of whatever is due; whether there is more.
 pub(crate) fn slice(ctx: &Ctx) -> bool {
-    let start = Instant::now();
+    let (start, start_cpu) = (Instant::now(), clock::thread_us());
     let mut worked = false;
     let more = loop {
         let Some((db, id, task)) = next_task() else { break false };
@@ -71,9 +71,12 @@ pub(crate) fn slice(ctx: &Ctx) -> bool {
     };
     if worked {
         let us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let cpu = clock::thread_us() - start_cpu;
         cell::with(|state| {
-            state.counters.slices += 1;
-            state.counters.slice_max_us = state.counters.slice_max_us.max(us);
+            let counters = &mut state.counters;
+            counters.slices += 1;
+            counters.slice_max_us = counters.slice_max_us.max(us);
+            counters.slice_max_cpu_us = counters.slice_max_cpu_us.max(cpu);
         });
     }
     more
@@ -172,15 +175,14 @@ fn end_entries(ctx: &Ctx, key: &mut OpenKey<'_, Roster>, task: Task) -> usize {
             };
             let Some(slot) = roster.held_by(holder) else { break };
             if let Some(parts) = roster.parts(slot) {
-                gone.push(String::from(parts.client.text(&mut [0; 36])));
+                gone.push(OwnStr::new(parts.client.bytes(&mut [0; 36])));
             }
             change::end(roster, slot, why, acting);
         }
         roster.seq
     });
     if let (Some(seq), false) = (seq, gone.is_empty()) {
-        let clients: Vec<&str> = gone.iter().map(String::as_str).collect();
-        ctx.replicate_cut(key.name(), seq, &clients);
+        ctx.replicate_cut(key.name(), seq, gone.iter().map(OwnStr::as_str));
     }
     gone.len()
 }

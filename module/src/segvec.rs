@@ -1,17 +1,10 @@
-//! A growing array that never copies much: the first segment grows in small steps, later ones
-//! have fixed sizes and stay where they are.
+//! A growing array that never copies much: the first segment grows in small steps, the others
+//! have a fixed size and stay where they are.
 
 use crate::footprint;
 
-/// Elements of an early segment.
-const SMALL: usize = 64;
-/// Elements of a late one: few of them are found faster than many.
-const LARGE: usize = 512;
-/// Where the late ones begin.
-const LATE: usize = 2048;
-
-/// Capacities of the first segment, so that small rosters are tight.
-const STEPS: [usize; 15] = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, SMALL];
+/// Elements of a segment, and of the first one at most.
+const SEGMENT: usize = 512;
 
 /// The array.
 #[derive(Debug)]
@@ -25,8 +18,7 @@ pub(crate) struct SegVec<T> {
 struct Rest<T> {
     /// Elements, those of the first segment included.
     len: usize,
-    early: Vec<Vec<T>>,
-    late: Vec<Vec<T>>,
+    segments: Vec<Vec<T>>,
 }
 
 // === impl SegVec ===
@@ -41,48 +33,38 @@ impl<T> SegVec<T> {
     }
 
     pub(crate) fn push(&mut self, value: T) {
-        if self.first.len() < SMALL {
+        if self.first.len() < SEGMENT {
             if self.first.len() == self.first.capacity() {
-                let held = self.first.len();
-                let step = STEPS.iter().find(|step| **step > held).copied().unwrap_or(SMALL);
-                self.first.reserve_exact(step - held);
+                self.grow();
             }
             self.first.push(value);
             return;
         }
-        let none = || Box::new(Rest { len: SMALL, early: Vec::new(), late: Vec::new() });
+        let none = || Box::new(Rest { len: SEGMENT, segments: Vec::new() });
         self.rest.get_or_insert_with(none).push(value);
     }
 
     pub(crate) fn pop(&mut self) -> Option<T> {
         let Some(rest) = &mut self.rest else { return self.first.pop() };
         let value = rest.pop();
-        if rest.len == SMALL {
+        if rest.len == SEGMENT {
             self.rest = None;
         }
         value
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&T> {
-        if at < SMALL {
+        if at < SEGMENT {
             return self.first.get(at);
         }
-        let rest = self.rest.as_ref()?;
-        if at < LATE {
-            return rest.early.get(at / SMALL - 1)?.get(at % SMALL);
-        }
-        rest.late.get((at - LATE) / LARGE)?.get(at % LARGE)
+        self.rest.as_ref()?.segments.get(at / SEGMENT - 1)?.get(at % SEGMENT)
     }
 
     pub(crate) fn get_mut(&mut self, at: usize) -> Option<&mut T> {
-        if at < SMALL {
+        if at < SEGMENT {
             return self.first.get_mut(at);
         }
-        let rest = self.rest.as_mut()?;
-        if at < LATE {
-            return rest.early.get_mut(at / SMALL - 1)?.get_mut(at % SMALL);
-        }
-        rest.late.get_mut((at - LATE) / LARGE)?.get_mut(at % LARGE)
+        self.rest.as_mut()?.segments.get_mut(at / SEGMENT - 1)?.get_mut(at % SEGMENT)
     }
 
     /// Bytes allocated by the array itself.
@@ -93,15 +75,23 @@ impl<T> SegVec<T> {
 
     /// A segment by number, for moving it elsewhere.
     pub(crate) fn segment_mut(&mut self, number: usize) -> Option<&mut Vec<T>> {
-        let Some(number) = number.checked_sub(1) else { return Some(&mut self.first) };
-        let rest = self.rest.as_mut()?;
-        let early = rest.early.len();
-        if number < early { rest.early.get_mut(number) } else { rest.late.get_mut(number - early) }
+        match number.checked_sub(1) {
+            None => Some(&mut self.first),
+            Some(number) => self.rest.as_mut()?.segments.get_mut(number),
+        }
     }
 
     /// How many segments there are.
     pub(crate) fn segments(&self) -> usize {
-        1 + self.rest.as_ref().map_or(0, |rest| rest.early.len() + rest.late.len())
+        1 + self.rest.as_ref().map_or(0, |rest| rest.segments.len())
+    }
+
+    /// Makes room in the first segment: an eighth more, and what the allocator gives with it.
+    fn grow(&mut self) {
+        let held = self.first.len();
+        let wanted = (held + 1 + held / 8).min(SEGMENT);
+        let fits = footprint::of(wanted * size_of::<T>()) / size_of::<T>().max(1);
+        self.first.reserve_exact(fits.clamp(wanted, SEGMENT) - held);
     }
 }
 
@@ -109,34 +99,29 @@ impl<T> SegVec<T> {
 
 impl<T> Rest<T> {
     fn push(&mut self, value: T) {
-        let (segments, size) =
-            if self.len < LATE { (&mut self.early, SMALL) } else { (&mut self.late, LARGE) };
-        if self.len.is_multiple_of(size) {
-            segments.push(Vec::with_capacity(size));
+        if self.len.is_multiple_of(SEGMENT) {
+            self.segments.push(Vec::with_capacity(SEGMENT));
         }
-        if let Some(last) = segments.last_mut() {
+        if let Some(last) = self.segments.last_mut() {
             last.push(value);
             self.len += 1;
         }
     }
 
     fn pop(&mut self) -> Option<T> {
-        let segments = if self.len <= LATE { &mut self.early } else { &mut self.late };
-        let last = segments.last_mut()?;
+        let last = self.segments.last_mut()?;
         let value = last.pop()?;
         self.len -= 1;
         if last.is_empty() {
-            segments.pop();
+            self.segments.pop();
         }
         Some(value)
     }
 
     fn bytes(&self) -> usize {
-        let list = |segments: &Vec<Vec<T>>, size| {
-            footprint::of(segments.capacity() * size_of::<Vec<T>>())
-                + segments.len() * footprint::of(size * size_of::<T>())
-        };
-        footprint::of(size_of::<Self>()) + list(&self.early, SMALL) + list(&self.late, LARGE)
+        footprint::of(size_of::<Self>())
+            + footprint::of(self.segments.capacity() * size_of::<Vec<T>>())
+            + self.segments.len() * footprint::of(SEGMENT * size_of::<T>())
     }
 }
 

@@ -64,6 +64,8 @@ pub(crate) struct Counters {
     pub(crate) events: u64,
     pub(crate) slices: u64,
     pub(crate) slice_max_us: u64,
+    /// The same in time of the processor, which others at work on the machine do not lengthen.
+    pub(crate) slice_max_cpu_us: u64,
     pub(crate) leases_ended: u64,
 }
 
@@ -253,10 +255,6 @@ impl Outbox {
 // === impl Acting ===
 
 impl<'a> Acting<'a> {
-    pub(crate) fn leases(&self) -> &Leases {
-        self.leases
-    }
-
     /// What a change of a book needs.
     pub(crate) fn means(&mut self) -> Means<'_, Account<'a>> {
         Means { leases: self.leases, ledger: &mut self.account }

@@ -27,6 +27,7 @@ mod module_commands;
 mod module_events;
 mod module_expiry;
 mod module_failover;
+mod module_followers;
 mod module_fuzz;
 mod module_info;
 mod module_keys;

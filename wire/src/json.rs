@@ -3,53 +3,85 @@
 /// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    push_text(out, text);
+    out.push(b'"');
+}
+
+/// The same without the quotes.
+pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
+    // Ids seldom have anything to escape, and this finds out many bytes at a time.
+    if bytes.iter().fold(0, |any, byte| any | u8::from(must_be_escaped(*byte))) > 0 {
+        push_escaped(out, bytes);
+    } else {
+        out.extend_from_slice(bytes);
+    }
+}
+
+fn must_be_escaped(byte: u8) -> bool {
+    matches!(byte, 0..0x20 | b'"' | b'\\')
+}
+
+fn push_escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut plain = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            0..0x20 => b"",
-            _ => continue,
-        };
+    for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| must_be_escaped(**byte)) {
         out.extend_from_slice(&bytes[plain..at]);
         plain = at + 1;
-        if escape.is_empty() {
-            out.extend_from_slice(b"\\u00");
-            out.push(b"0123456789abcdef"[usize::from(byte >> 4)]);
-            out.push(b"0123456789abcdef"[usize::from(byte & 15)]);
-        } else {
-            out.extend_from_slice(escape);
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => {
+                out.extend_from_slice(b"\\u00");
+                out.push(b"0123456789abcdef"[usize::from(byte >> 4)]);
+                out.push(b"0123456789abcdef"[usize::from(byte & 15)]);
+            }
         }
     }
     out.extend_from_slice(&bytes[plain..]);
-    out.push(b'"');
+}
+
+/// `00` to `99`, one after the other.
+const PAIRS: [u8; 200] = pairs();
+
+const fn pairs() -> [u8; 200] {
+    let mut pairs = [0; 200];
+    let mut n = 0u8;
+    while n < 100 {
+        let at = 2 * n as usize;
+        (pairs[at], pairs[at + 1]) = (b'0' + n / 10, b'0' + n % 10);
+        n += 1;
+    }
+    pairs
 }
 
 /// Appends `value` in decimal.
 pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
-    loop {
+    while value >= 10 {
+        let pair = 2 * (value % 100) as usize;
+        value /= 100;
+        at -= 2;
+        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+    }
+    // What is left is the first digit, unless a pair took it.
+    if value > 0 || at == digits.len() {
         at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+        digits[at] = PAIRS[2 * (value % 10) as usize + 1];
     }
     out.extend_from_slice(&digits[at..]);
 }
 
 /// Whether `bytes` are one JSON value in UTF-8 that nests at most `max_depth` deep.
 pub(crate) fn is_json(bytes: &[u8], max_depth: usize) -> bool {
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+        return false;
+    }
     // Depth first: the parser below must not be the one to meet a million brackets.
     let shallow = bytes.len() <= max_depth || depth(bytes) <= max_depth;
-    shallow && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    shallow && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 /// The deepest bracket nesting outside strings; right for valid JSON, an estimate otherwise.

@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::table::{Budget, Row};
 
 /// Members of a small channel. Its memory less that of a channel of one, shared by the other nine,
-/// is what a member costs with the overhead of the key apart.
+/// is what a member of it costs with the overhead of the key apart.
 const SMALL: usize = 10;
 
 /// The rows about the memory of rosters, in bytes per member beyond the bytes of its info.
@@ -26,22 +26,28 @@ pub(super) fn rows(options: &Options, scale: Scale) -> io::Result<Vec<Row>> {
     let slope: [f64; Layout::COUNT] =
         std::array::from_fn(|n| (tens[n] - ones[n]) / (float(few) * float(SMALL - 1)));
 
+    // What a channel of one takes beyond one such member.
+    let key: [f64; Layout::COUNT] = std::array::from_fn(|n| ones[n] / float(few) - slope[n]);
+
     let mut rows = Vec::new();
-    let mut plain = |shape: &Shape, bytes: [f64; Layout::COUNT], budget| {
+    let mut each = |shape: &Shape, bytes: [f64; Layout::COUNT]| {
         let beyond = bytes.map(|bytes| bytes / float(shape.count()) - float(INFO));
-        rows.push(row(format!("memory per member, {}: B", shape.name()), beyond, budget));
+        let share = float(shape.channels) / float(shape.count());
+        let apart = std::array::from_fn(|n| beyond[n] - key[n] * share);
+        rows.push(row(format!("memory per member, {}: B", shape.name()), beyond, None));
+        (format!("memory per member, keys apart, {}: B", shape.name()), apart)
     };
     let budget = Some(Budget::at_most(96.0));
+    let mut apart = Vec::new();
     for &channels in scale.shapes {
         let shape = Shape { channels, members: all / channels };
-        plain(&shape, shape.bytes(options)?, budget);
+        let bytes = shape.bytes(options)?;
+        apart.push(each(&shape, bytes));
     }
-    plain(&Shape { channels: few, members: SMALL }, tens, None);
-    plain(&Shape { channels: few, members: 1 }, ones, None);
-    let beyond = slope.map(|bytes| bytes - float(INFO));
-    rows.push(row(format!("member 2 to {SMALL} of a channel: B each"), beyond, budget));
-    let overhead = std::array::from_fn(|n| ones[n] / float(few) - slope[n]);
-    rows.push(row("a channel, its members apart: B".to_owned(), overhead, None));
+    apart.push(each(&Shape { channels: few, members: SMALL }, tens));
+    each(&Shape { channels: few, members: 1 }, ones);
+    rows.extend(apart.into_iter().map(|(what, bytes)| row(what, bytes, budget)));
+    rows.push(row("a channel, its members apart: B".to_owned(), key, None));
     Ok(rows)
 }
 

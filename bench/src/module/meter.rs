@@ -78,7 +78,8 @@ pub(super) fn field<'a>(info: &'a str, name: &str) -> io::Result<&'a str> {
         .ok_or_else(|| io::Error::other(format!("INFO has no {name}")))
 }
 
-fn main_thread_us(info: &str) -> io::Result<f64> {
+/// Time of the processor that the main thread has had.
+pub(super) fn main_thread_us(info: &str) -> io::Result<f64> {
     let seconds = |name| field(info, name)?.parse::<f64>().map_err(io::Error::other);
     let user = seconds("used_cpu_user_main_thread")?;
     Ok((user + seconds("used_cpu_sys_main_thread")?) * 1e6)

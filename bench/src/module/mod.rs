@@ -1,11 +1,14 @@
-//! The module next to the script layout: time per call, memory per member and per user.
+//! The module next to the script layout: time per call, memory per member and per user. And how
+//! long the server keeps others waiting while something large happens.
 
 mod layout;
 mod member;
 mod memory;
 mod meter;
+mod ping;
 mod scripts;
 mod speed;
+mod stall;
 mod status;
 
 use std::io;
@@ -22,6 +25,8 @@ struct Scale {
     channel: usize,
     /// Channels, where there are many.
     channels: usize,
+    /// Members of the largest channel.
+    huge: usize,
     /// Calls of a cheap command in one round.
     calls: usize,
     /// Calls of a command that reads a whole large channel.
@@ -37,6 +42,7 @@ impl Scale {
     const FULL: Self = Self {
         channel: 100_000,
         channels: 100_000,
+        huge: 1_000_000,
         calls: 100_000,
         heavy_calls: 2,
         rounds: 5,
@@ -45,9 +51,10 @@ impl Scale {
     const QUICK: Self = Self {
         channel: 10_000,
         channels: 10_000,
-        calls: 10_000,
+        huge: 20_000,
+        calls: 5_000,
         heavy_calls: 2,
-        rounds: 3,
+        rounds: 2,
         shapes: &[1],
     };
 }
@@ -57,21 +64,35 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     let scale = if options.quick { Scale::QUICK } else { Scale::FULL };
     let host = host::describe();
 
-    let mut rows = Vec::new();
-    note("time of each call …");
-    let server = Server::start(options)?;
-    let version =
-        meter::field(&server.connect()?.call(&["INFO", "server"])?, "redis_version")?.to_owned();
-    rows.extend(speed::rows(&server, scale)?);
-    note("user status …");
-    rows.extend(status::rows(&server, scale)?);
-    drop(server);
-    note("memory …");
-    rows.extend(memory::rows(options, scale)?);
-    rows.extend(status::memory_rows(options, scale)?);
-
+    let version = {
+        let server = Server::start(options)?;
+        let info = server.connect()?.call(&["INFO", "server"])?;
+        meter::field(&info, "redis_version")?.to_owned()
+    };
     say(&format!("Host: {host}. Redis {version}. Median of {} rounds.\n", scale.rounds))?;
-    say(&render(&rows))
+    let mut rows = Vec::new();
+    if options.wants("time") {
+        note("time of each call …");
+        rows.extend(speed::rows(options, scale)?);
+    }
+    if options.wants("status") {
+        note("user status …");
+        rows.extend(status::rows(options, scale)?);
+    }
+    if options.wants("memory") {
+        note("memory …");
+        rows.extend(memory::rows(options, scale)?);
+        rows.extend(status::memory_rows(options, scale)?);
+    }
+    if !rows.is_empty() {
+        say(&render(&rows))?;
+    }
+    if options.wants("stalls") {
+        note("stalls …");
+        let stalls = stall::report(options, scale)?;
+        say(&format!("What somebody sees who sends a PING every millisecond.\n\n{stalls}"))?;
+    }
+    Ok(())
 }
 
 /// A number in the name of a row.

@@ -6,6 +6,7 @@ use super::layout::{Layout, Verb};
 use super::member::{Member, scatter};
 use super::meter::{Cost, interleave, measure};
 use super::{Scale, count};
+use crate::options::Options;
 use crate::resp::{Connection, Pipeline, request};
 use crate::server::Server;
 use crate::table::{Budget, Row};
@@ -28,10 +29,12 @@ const REFRESHES: f64 = 1_000_000.0 / 27.0;
 /// A place to join, and who is there already.
 struct Place {
     name: String,
-    /// The number of the first client that joins while it is measured.
-    first: usize,
+    /// The numbers of the members that are there.
+    there: std::ops::Range<usize>,
     channel: fn(Scale, usize) -> String,
-    budget: Budget,
+    budget: Option<Budget>,
+    /// Rounds: fewer where there is more to do.
+    rounds: usize,
 }
 
 /// Everything that is measured on one server.
@@ -43,49 +46,102 @@ struct Bench<'a> {
     scale: Scale,
 }
 
-/// The rows about time.
-pub(super) fn rows(server: &Server, scale: Scale) -> io::Result<Vec<Row>> {
-    let mut redis = server.connect()?;
-    let layouts = Layout::all(&mut redis)?;
-    let pipeline = Pipeline::open(server)?;
-    let mut bench = Bench { layouts, redis, pipeline, server, scale };
+/// The rows about time, in three shapes on three servers.
+pub(super) fn rows(options: &Options, scale: Scale) -> io::Result<Vec<Row>> {
+    let mut rows = large(options, scale)?;
+    rows.extend(many(options, scale)?);
+    rows.extend(huge(options, scale)?);
+    Ok(rows)
+}
 
-    let room = Place {
-        name: format!("one channel of {}", count(scale.channel)),
-        first: scale.channel,
-        channel: |_, _| ROOM.to_owned(),
-        budget: Budget { times_cheaper: Some(4.0), ..Budget::at_most(1.5) },
-    };
-    let many = Place {
-        name: format!("{} channels", count(scale.channels)),
-        first: ELSEWHERE + PER_CHANNEL * scale.channels,
-        channel: |scale, n| format!("channel:{:06}", scatter(n, scale.channels)),
-        budget: Budget { times_cheaper: Some(4.0), ..Budget::at_most(2.3) },
-    };
-    bench.fill(0..scale.channel, |_| ROOM.to_owned())?;
-    bench.fill(0..10, |_| TEN.to_owned())?;
+/// One large channel, and a channel of ten.
+fn large(options: &Options, scale: Scale) -> io::Result<Vec<Row>> {
+    let server = Server::start(options)?;
+    let mut bench = Bench::open(&server, scale)?;
+    let room = Place::room(scale.channel, scale.rounds);
+    bench.fill(&room)?;
+    bench.fill(&Place { there: 0..10, channel: |_, _| TEN.to_owned(), ..Place::room(10, 1) })?;
     let mut rows = bench.join_and_leave(&room)?;
-    rows.extend(bench.stay()?);
-    rows.extend(bench.counts()?);
+    rows.extend(bench.again(&room)?.0);
+    rows.extend(bench.counts(&room)?);
+    rows.extend(bench.page(&room)?);
     rows.extend(bench.ten()?);
     rows.extend(bench.whole_room()?);
-    bench.fill(ELSEWHERE..many.first, |n| (many.channel)(scale, n))?;
-    rows.splice(4..4, bench.join_and_leave(&many)?);
+    rows.extend(bench.stay()?);
     Ok(rows)
+}
+
+/// Many channels with few members each, then others with ten each.
+fn many(options: &Options, scale: Scale) -> io::Result<Vec<Row>> {
+    let server = Server::start(options)?;
+    let mut bench = Bench::open(&server, scale)?;
+    let sparse = Place {
+        name: format!("{} channels", count(scale.channels)),
+        there: ELSEWHERE..ELSEWHERE + PER_CHANNEL * scale.channels,
+        channel: |scale, n| format!("channel:{:06}", scatter(n, scale.channels)),
+        budget: Some(Budget { times_cheaper: Some(4.0), ..Budget::at_most(2.3) }),
+        rounds: scale.rounds,
+    };
+    let tens = Place {
+        name: format!("{} × 10", count(scale.channel / 10)),
+        there: 0..scale.channel,
+        channel: |scale, n| format!("ten:{:06}", n % (scale.channel / 10)),
+        budget: None,
+        rounds: scale.rounds,
+    };
+    bench.fill(&sparse)?;
+    let mut rows = bench.join_and_leave(&sparse)?;
+    bench.fill(&tens)?;
+    rows.extend(bench.join_and_leave(&tens)?);
+    rows.extend(bench.again(&tens)?.0);
+    rows.extend(bench.counts(&tens)?);
+    Ok(rows)
+}
+
+/// One channel as large as they come.
+fn huge(options: &Options, scale: Scale) -> io::Result<Vec<Row>> {
+    let server = Server::start(options)?;
+    let mut bench = Bench::open(&server, scale)?;
+    let room = Place { budget: None, ..Place::room(scale.huge, scale.rounds.div_ceil(2)) };
+    bench.fill(&room)?;
+    let mut rows = bench.join_and_leave(&room)?;
+    rows.extend(bench.again(&room)?.0);
+    rows.extend(bench.counts(&room)?);
+    rows.extend(bench.page(&room)?);
+    Ok(rows)
+}
+
+// === impl Place ===
+
+impl Place {
+    /// The channel that everybody is in.
+    fn room(members: usize, rounds: usize) -> Self {
+        Self {
+            name: format!("one channel of {}", count(members)),
+            there: 0..members,
+            channel: |_, _| ROOM.to_owned(),
+            budget: Some(Budget { times_cheaper: Some(4.0), ..Budget::at_most(1.5) }),
+            rounds,
+        }
+    }
 }
 
 // === impl Bench ===
 
-impl Bench<'_> {
-    fn fill(
-        &mut self,
-        members: std::ops::Range<usize>,
-        channel: impl Fn(usize) -> String,
-    ) -> io::Result<()> {
+impl<'a> Bench<'a> {
+    fn open(server: &'a Server, scale: Scale) -> io::Result<Self> {
+        let mut redis = server.connect()?;
+        let layouts = Layout::all(&mut redis)?;
+        // What is known only after the server has run for a while is known then.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        Ok(Self { layouts, redis, pipeline: Pipeline::open(server)?, server, scale })
+    }
+
+    fn fill(&mut self, place: &Place) -> io::Result<()> {
         for layout in &self.layouts {
-            self.pipeline.run(members.len(), |n, out| {
-                let n = members.start + n;
-                layout.join(out, &channel(n), &Member::number(n));
+            self.pipeline.run(place.there.len(), |n, out| {
+                let n = place.there.start + n;
+                layout.join(out, &(place.channel)(self.scale, n), &Member::number(n));
             })?;
         }
         Ok(())
@@ -94,9 +150,9 @@ impl Bench<'_> {
     /// New clients join, then the same ones leave, in another order.
     fn join_and_leave(&mut self, place: &Place) -> io::Result<Vec<Row>> {
         let Self { layouts, redis, pipeline, scale, .. } = self;
-        let (scale, calls, first) = (*scale, scale.calls, place.first);
+        let (scale, calls, first) = (*scale, scale.calls, place.there.end);
         let channel = |n| (place.channel)(scale, n);
-        let costs = interleave(scale.rounds, Layout::COUNT, |case| {
+        let costs = interleave(place.rounds, Layout::COUNT, |case| {
             let layout = &layouts[case];
             let before = layout.stored(redis, &channel(first))?;
             let joins = measure(redis, layout.command(Verb::Join), calls, || {
@@ -119,57 +175,88 @@ impl Bench<'_> {
         let mut rows = Vec::new();
         for (n, word) in ["join", "leave"].into_iter().enumerate() {
             let one: Vec<Cost> = costs.iter().map(|pair| pair[n]).collect();
-            rows.extend(two_rows(&format!("{word}, {}", place.name), &one, Some(place.budget)));
+            rows.extend(two_rows(&format!("{word}, {}", place.name), &one, place.budget));
         }
         Ok(rows)
     }
 
-    /// Clients that are there are added again, which is how the scripts keep them alive. The module
-    /// renews one lease a second instead.
-    fn stay(&mut self) -> io::Result<Vec<Row>> {
+    /// Clients that are there are added again.
+    fn again(&mut self, place: &Place) -> io::Result<(Vec<Row>, Vec<Cost>)> {
         let scale = self.scale;
-        let again = self.compare(
-            |layout, n, out| layout.join(out, ROOM, &Member::number(scatter(n, scale.channel))),
+        let costs = self.compare(
+            |layout, n, out| {
+                let n = place.there.start + scatter(n, place.there.len());
+                layout.join(out, &(place.channel)(scale, n), &Member::number(n));
+            },
             Verb::Join,
             None,
             [scale.calls; 4],
         )?;
+        Ok((two_rows(&format!("added again, {}", place.name), &costs, None), costs))
+    }
+
+    /// The scripts keep their members alive one by one. The module renews one lease a second.
+    fn stay(&mut self) -> io::Result<Vec<Row>> {
+        let scale = self.scale;
+        let again = self.again(&Place::room(scale.channel, scale.rounds))?.1;
         // One renewal at a time, as they come: with all that a request by itself costs.
         let (calls, mut alone) = (scale.calls / 10, self.server.connect()?);
         let [keep] = interleave(scale.rounds, 1, |_| {
             let work = || (0..calls).try_for_each(|_| Layout::keep(&mut alone));
             Ok([measure(&mut self.redis, "PRESENCE.LEASE|KEEP", calls, work)?])
         })?[0];
-
-        let name = format!("added again, one channel of {}", count(scale.channel));
-        let mut rows = two_rows(&name, &again, None);
-        rows.push(Row {
+        Ok(vec![Row {
             what: "1,000,000 members staying, by the calls above: µs a second".to_owned(),
             module: Some(keep.thread),
             user_map: Some(again[1].thread * REFRESHES),
             no_user_map: Some(again[2].thread * REFRESHES),
             plain: None,
             budget: Some(Budget::at_most(2000.0)),
-        });
-        Ok(rows)
+        }])
     }
 
-    fn counts(&mut self) -> io::Result<Vec<Row>> {
+    fn counts(&mut self, place: &Place) -> io::Result<Vec<Row>> {
         let scale = self.scale;
-        let mut value = Vec::new();
-        request(&mut value, &["SET", "plain", &"x".repeat(96)]);
-        self.pipeline.run(1, |_, out| out.extend_from_slice(&value))?;
-
+        self.redis.call(&["SET", "plain", &"x".repeat(96)])?;
+        // Without the user map the whole channel is read.
+        let large = (place.channel)(scale, 0) == ROOM;
+        let whole = if large { scale.heavy_calls } else { scale.calls };
         let costs = self.compare(
-            |layout, _, out| layout.counts(out, ROOM),
+            |layout, n, out| {
+                let n = place.there.start + scatter(n, place.there.len());
+                layout.counts(out, &(place.channel)(scale, n));
+            },
             Verb::Counts,
             Some(["get", "GET", "plain"]),
-            // Without the user map the whole channel is read.
-            [scale.calls, scale.calls, scale.heavy_calls, scale.calls],
+            [scale.calls, scale.calls, whole, scale.calls],
         )?;
         let budget = Budget { times_plain: Some(3.0), ..Budget::at_most(0.2) };
-        let name = format!("counts of a channel of {}", count(scale.channel));
-        Ok(with_plain(two_rows(&name, &costs, Some(budget)), "GET", &costs))
+        // The plain command always reads the same key, which is fair only to whoever does so too.
+        let rows = two_rows(&format!("counts, {}", place.name), &costs, large.then_some(budget));
+        Ok(with_plain(rows, "GET", &costs))
+    }
+
+    /// A page of a thousand, next to what a hash gives in one call.
+    fn page(&mut self, place: &Place) -> io::Result<Vec<Row>> {
+        let (entries, calls) = (self.layouts[1].keys(ROOM)[0].clone(), self.scale.calls / 200);
+        let key = rollcall_wire::Names::new("rollcall").roster(ROOM);
+        let pages: [(&str, Vec<&str>); 2] = [
+            ("PRESENCE.SCAN", vec!["PRESENCE.SCAN", &key, "0", "COUNT", "1000", "JSON"]),
+            ("hscan", vec!["HSCAN", &entries, "0", "COUNT", "1000"]),
+        ];
+        let Self { redis, pipeline, .. } = self;
+        let costs = interleave(place.rounds, pages.len(), |case| {
+            let (command, words) = &pages[case];
+            let work = || pipeline.run(calls, |_, out| request(out, words));
+            Ok([measure(redis, command, calls, work)?])
+        })?;
+        let row = |unit: &str, of: fn(&Cost) -> f64| Row {
+            what: format!("page of 1,000 as JSON, {}: {unit}", place.name),
+            module: Some(of(&costs[0][0])),
+            plain: Some(("HSCAN", of(&costs[1][0]))),
+            ..Row::default()
+        };
+        Ok(vec![row("µs", |cost| cost.command), row("µs of main thread", |cost| cost.thread)])
     }
 
     fn ten(&mut self) -> io::Result<Vec<Row>> {

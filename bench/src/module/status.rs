@@ -25,9 +25,10 @@ const EX_S: &str = "2592000";
 const MOMENT: &str = "1763712000";
 
 /// The rows about time: a thousand users of one book, and of a hash each.
-pub(super) fn rows(server: &Server, scale: Scale) -> io::Result<Vec<Row>> {
+pub(super) fn rows(options: &Options, scale: Scale) -> io::Result<Vec<Row>> {
+    let server = Server::start(options)?;
     let mut redis = server.connect()?;
-    let mut pipeline = Pipeline::open(server)?;
+    let mut pipeline = Pipeline::open(&server)?;
     let script = load_statuses(&mut redis)?;
     let (users, book) = (scale.channel, Names::new("rollcall").book(0));
     pipeline

@@ -18,6 +18,7 @@ use crate::groups::Groups;
 use crate::hash;
 use crate::lease::{LeaseId, Leases};
 use crate::linear_hash::{Heads, NONE};
+use crate::native::prefetch;
 use crate::registry::Sizes;
 use crate::roster::Ledger;
 
@@ -102,23 +103,32 @@ impl Book {
     }
 
     /// What is known of users, in order.
-    pub(crate) fn get(
+    pub(crate) fn get<'a>(
         &self,
-        users: &[&str],
+        users: impl Iterator<Item = &'a [u8]>,
         now: u32,
         leases: &Leases,
         mut each: impl FnMut(Status),
     ) {
-        for users in users.chunks(BATCH) {
-            // Memory is read for many users at once: one by one, most of the time would be waiting.
-            let mut firsts = [NONE; BATCH];
-            for (first, user) in firsts.iter_mut().zip(users) {
-                *first = self.index.first(hash::short(user.as_bytes()));
+        // Memory is read for many users at once: one by one, most of the time would be waiting.
+        let mut users = users.fuse();
+        loop {
+            let mut some = [(&[][..], 0); BATCH];
+            let mut count = 0;
+            for (place, user) in some.iter_mut().zip(users.by_ref()) {
+                *place = (user, hash::short(user));
+                self.index.expect(place.1);
+                count += 1;
             }
-            let there = firsts.iter().filter(|slot| **slot != NONE);
-            std::hint::black_box(there.fold(0, |sum, slot| sum ^ self.records.slots[*slot].next));
-            for (first, user) in firsts.into_iter().zip(users) {
-                each(self.status(self.find_from(first, user), now, leases));
+            if count == 0 {
+                return;
+            }
+            for (_, first) in &mut some[..count] {
+                *first = self.index.first(*first);
+                self.records.slots.get(*first as usize).into_iter().for_each(prefetch::soon);
+            }
+            for (user, first) in &some[..count] {
+                each(self.status(self.find_from(*first, user), now, leases));
             }
         }
     }
@@ -244,14 +254,14 @@ impl Book {
     }
 
     fn find(&self, user: &str) -> Option<u32> {
-        self.find_from(self.index.first(hash::short(user.as_bytes())), user)
+        self.find_from(self.index.first(hash::short(user.as_bytes())), user.as_bytes())
     }
 
     /// The user's slot in the chain that begins at `slot`.
-    fn find_from(&self, mut slot: u32, user: &str) -> Option<u32> {
+    fn find_from(&self, mut slot: u32, user: &[u8]) -> Option<u32> {
         while slot != NONE {
             let record = &self.records.slots[slot];
-            if record.name.bytes() == user.as_bytes() {
+            if record.name.bytes() == user {
                 return Some(slot);
             }
             slot = record.next;

@@ -4,6 +4,7 @@ use std::num::NonZeroU8;
 
 use crate::footprint;
 use crate::native::defrag::Defrag;
+use crate::native::string;
 use crate::native::thin::ThinBytes;
 
 /// Longest name that needs no allocation.
@@ -39,7 +40,7 @@ impl Name {
     }
 
     pub(super) fn text(&self) -> &str {
-        std::str::from_utf8(self.bytes()).unwrap_or_default()
+        string::text(self.bytes()).unwrap_or_default()
     }
 
     pub(super) fn move_by(&mut self, defrag: &Defrag) {

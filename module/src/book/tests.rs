@@ -170,7 +170,7 @@ impl Real {
 
 fn status_of(book: &Book, user: &str, now: u32, leases: &Leases) -> Status {
     let mut found = Status::default();
-    book.get(&[user], now, leases, |status| found = status);
+    book.get([user.as_bytes()].into_iter(), now, leases, |status| found = status);
     found
 }
 

@@ -12,6 +12,7 @@ use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::clock;
 use crate::native::context::Ctx;
+use crate::native::followers;
 use crate::native::string::{Str, is_word};
 use crate::roster::change;
 use crate::roster::{ClientId, Holder, Parts, Roster};
@@ -135,21 +136,16 @@ impl<'a> Add<'a> {
             holder: self.holder.resolve()?,
             back: self.back,
         };
-        let mut record = cell::with(|state| std::mem::take(&mut state.record));
         let done = key.change_or_create(|roster, acting| {
             let added = change::add(roster, &add, acting);
-            if added.changed {
-                roster.push_stored(added.slot, acting.leases(), &mut record);
-            }
             (added, roster.seq)
         });
         let (added, seq) = done.ok_or_else(|| CommandError::bad("the key could not be created"))?;
-        if added.changed {
-            ctx.replicate_put(self.key, seq, &record);
+        if added.changed && followers::nobody() {
+            ctx.replicate_verbatim();
+        } else if added.changed {
+            replicate(ctx, self.key, &mut key, added.slot);
         }
-        record.clear();
-        record.shrink_to(RECORD);
-        cell::with(|state| state.record = record);
         if self.with_seq {
             ctx.reply_array(2);
             ctx.reply_number(read_seq(ctx, self.key, seq));
@@ -157,6 +153,17 @@ impl<'a> Add<'a> {
         ctx.reply_number(u64::from(added.joined));
         Ok(())
     }
+}
+
+/// Tells replicas of an entry as it is now.
+fn replicate(ctx: &Ctx, name: &Str, key: &mut OpenKey<'_, Roster>, slot: u32) {
+    let Some(roster) = key.get() else { return };
+    let mut record = cell::with(|state| std::mem::take(&mut state.record));
+    cell::with(|state| roster.push_stored(slot, &state.leases, &mut record));
+    ctx.replicate_put(name, roster.seq, &record);
+    record.clear();
+    record.shrink_to(RECORD);
+    cell::with(|state| state.record = record);
 }
 
 fn one_holder() -> CommandError {

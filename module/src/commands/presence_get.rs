@@ -69,7 +69,9 @@ impl<'a> Get<'a> {
             ctx.reply_number(seq_of(ctx, self.key, roster));
         }
         if self.json {
-            let mut object = JsonObject::new();
+            let (members, bytes) =
+                roster.map_or((0, 0), |roster| (roster.clients() as usize, roster.blobs()));
+            let mut object = JsonObject::new(members, bytes);
             if let Some(roster) = roster {
                 roster.for_each(|parts| object.push(&parts));
             }

@@ -4,10 +4,11 @@
 
 use rollcall_wire::caps;
 
-use crate::args::Args;
+use crate::args::{Args, Names};
 use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::context::Ctx;
+use crate::native::followers;
 use crate::native::string::Str;
 use crate::roster::change::{Removed, remove};
 use crate::roster::{ClientId, Roster};
@@ -17,7 +18,7 @@ use crate::spec::{Access, Arg, Command, Keys, Spec};
 #[derive(Debug)]
 pub(crate) struct Rem<'a> {
     key: &'a Str,
-    clients: Vec<&'a str>,
+    clients: Names<'a>,
 }
 
 impl Command for Rem<'_> {
@@ -43,28 +44,37 @@ impl Command for Rem<'_> {
 impl<'a> Rem<'a> {
     pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
-        let clients = args.names("clients")?.ids("client", caps::CLIENT)?;
+        let clients = args.names("clients")?;
+        clients.check("client", caps::CLIENT)?;
         Ok(Self { key, clients })
     }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
         let mut key = OpenKey::<Roster>::open(ctx, self.key)?;
-        let (mut gone, mut left, mut seq) = (Vec::new(), 0, 0);
+        let alone = followers::nobody();
+        let (mut gone, mut any, mut left, mut seq) = (Vec::new(), false, 0, 0);
         // One change per client: its event is published before the next is rendered.
-        for client in &self.clients {
+        for client in self.clients.all() {
             let removed = key.change(|roster, acting| {
-                let removed = remove(roster, ClientId::new(client), acting);
+                let removed = remove(roster, ClientId::new(client.text()), acting);
                 (removed, roster.seq)
             });
             let Some((removed, now)) = removed else { break };
             seq = now;
             if removed != Removed::Absent {
-                gone.push(*client);
+                any = true;
+                if !alone {
+                    gone.push(client);
+                }
             }
             left += u64::from(removed == Removed::Left);
         }
-        if !gone.is_empty() {
-            ctx.replicate_cut(self.key, seq, &gone);
+        if any {
+            if alone {
+                ctx.replicate_verbatim();
+            } else {
+                ctx.replicate_cut(self.key, seq, gone.into_iter());
+            }
             key.delete_if_empty();
         }
         ctx.reply_number(left);

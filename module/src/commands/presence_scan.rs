@@ -103,7 +103,8 @@ impl<'a> Scan<'a> {
         ctx.reply_array(2);
         ctx.reply_bytes(next.text().as_bytes());
         if self.json {
-            let mut object = JsonObject::new();
+            let bytes = page.iter().map(Parts::bytes).sum();
+            let mut object = JsonObject::new(page.len(), bytes);
             for parts in &page {
                 object.push(parts);
             }

@@ -18,6 +18,9 @@ pub(super) fn member(ctx: &Ctx, parts: &Parts<'_>) {
     }
 }
 
+/// About what a member's JSON takes beside the member's own bytes.
+const FRAME: usize = 112;
+
 /// The `presence` object of the client protocol, member by member.
 #[derive(Debug)]
 pub(super) struct JsonObject(Vec<u8>);
@@ -25,8 +28,11 @@ pub(super) struct JsonObject(Vec<u8>);
 // === impl JsonObject ===
 
 impl JsonObject {
-    pub(super) fn new() -> Self {
-        Self(vec![b'{'])
+    /// With room for so many members, whose own bytes are so many.
+    pub(super) fn new(members: usize, bytes: usize) -> Self {
+        let mut text = Vec::with_capacity(2 + members * FRAME + bytes);
+        text.push(b'{');
+        Self(text)
     }
 
     pub(super) fn push(&mut self, parts: &Parts<'_>) {

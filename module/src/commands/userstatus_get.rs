@@ -5,7 +5,7 @@
 
 use rollcall_wire::caps;
 
-use crate::args::Args;
+use crate::args::{Args, Names};
 use crate::book::{Book, Status};
 use crate::error::CommandError;
 use crate::native::context::Ctx;
@@ -18,7 +18,7 @@ use crate::spec::{Access, Arg, Command, Keys, Spec};
 #[derive(Debug)]
 pub(crate) struct Get<'a> {
     key: &'a Str,
-    users: Vec<&'a str>,
+    users: Names<'a>,
 }
 
 impl Command for Get<'_> {
@@ -44,7 +44,8 @@ impl Command for Get<'_> {
 impl<'a> Get<'a> {
     pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
         let key = args.key()?;
-        let users = args.names("users")?.ids("user", caps::USER)?;
+        let users = args.names("users")?;
+        users.check("user", caps::USER)?;
         Ok(Self { key, users })
     }
 
@@ -52,12 +53,14 @@ impl<'a> Get<'a> {
         let mut key = Key::open_read(ctx, self.key);
         let book = key.value::<Book>()?.map(|value| &value.it);
         let now = clock::wall_s();
-        ctx.reply_array(self.users.len());
+        let users = self.users.all();
+        ctx.reply_array(users.len());
         match book {
             Some(book) => cell::with(|state| {
-                book.get(&self.users, now, &state.leases, |status| reply(ctx, status));
+                let users = users.iter().map(Str::bytes);
+                book.get(users, now, &state.leases, |status| reply(ctx, status));
             }),
-            None => self.users.iter().for_each(|_| reply(ctx, Status::default())),
+            None => users.iter().for_each(|_| reply(ctx, Status::default())),
         }
         Ok(())
     }

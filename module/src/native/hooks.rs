@@ -9,7 +9,7 @@ use redis_module::raw;
 use super::context::{Ctx, OwnStr, avoid_replica_traffic};
 use super::key::Key;
 use super::string::Str;
-use super::{cell, clock, config, guarded};
+use super::{cell, clock, config, followers, guarded};
 use crate::book::Book;
 use crate::keyed::{OpenKey, attach};
 use crate::reaper;
@@ -32,7 +32,8 @@ static TIMER: AtomicU64 = AtomicU64::new(0);
 
 /// Subscribes to everything, and starts the timer.
 pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
-    let events: [(u64, raw::RedisModuleEventCallback); 6] = [
+    let events: [(u64, raw::RedisModuleEventCallback); 7] = [
+        (raw::REDISMODULE_EVENT_FORK_CHILD, Some(on_fork)),
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         (raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
         (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, Some(on_role)),
@@ -116,6 +117,7 @@ fn visit(ctx: &Ctx) -> bool {
         cell::with(|state| state.postpone(clock::wall_ms() / TICK_MS));
         return false;
     }
+    followers::look(ctx, now);
     let db = ctx.db();
     let more = flush_resets(ctx, Instant::now() + reaper::SLICE);
     if judge {
@@ -254,6 +256,7 @@ unsafe extern "C" fn on_loading(
     sub: u64,
     _: *mut c_void,
 ) {
+    followers::may_begin();
     guarded((), || {
         cell::with(|state| match sub {
             raw::REDISMODULE_SUBEVENT_LOADING_RDB_START
@@ -273,6 +276,7 @@ unsafe extern "C" fn on_role(
     _: u64,
     _: *mut c_void,
 ) {
+    followers::may_begin();
     guarded((), || {
         cell::with(|state| {
             state.draw_epoch();
@@ -281,6 +285,16 @@ unsafe extern "C" fn on_role(
             state.leases.grace(config::lease_grace_ms());
         });
     });
+}
+
+/// A child writes a snapshot, maybe for a replica or an AOF that goes on from there.
+unsafe extern "C" fn on_fork(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    _: u64,
+    _: *mut c_void,
+) {
+    followers::may_begin();
 }
 
 unsafe extern "C" fn on_swap(

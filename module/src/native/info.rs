@@ -56,6 +56,7 @@ fn numbers(state: &State) -> Vec<(&'static CStr, u64)> {
         (c"entries_due", state.due_entries()),
         (c"slices", counters.slices),
         (c"slice_max_us", counters.slice_max_us),
+        (c"slice_max_cpu_us", counters.slice_max_cpu_us),
         (c"seq", state.seq),
         (c"epoch", state.epoch),
     ]

@@ -63,18 +63,17 @@ impl Key {
 
     /// The value; `None` when there is no key, an error when it is of another type.
     pub(crate) fn value<T: Native>(&mut self) -> Result<Option<&mut Value<T>>, CommandError> {
-        if self.is_empty() {
-            return Ok(None);
-        }
         // SAFETY: the key is open. A value of our type is always a boxed `Value<T>`, and the
         // borrow of the key makes the access exclusive: nothing else holds references to values.
         unsafe {
             let found = api!(RedisModule_ModuleTypeGetType(self.inner));
-            if found.is_null() || found != T::registered().load(Ordering::Relaxed) {
-                return Err(CommandError::WrongType);
+            if !found.is_null() && found == T::registered().load(Ordering::Relaxed) {
+                return Ok(api!(RedisModule_ModuleTypeGetValue(self.inner))
+                    .cast::<Value<T>>()
+                    .as_mut());
             }
-            Ok(api!(RedisModule_ModuleTypeGetValue(self.inner)).cast::<Value<T>>().as_mut())
         }
+        if self.is_empty() { Ok(None) } else { Err(CommandError::WrongType) }
     }
 
     /// Stores a value in the empty key, which is open for writing.

@@ -18,12 +18,14 @@ pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod defrag;
+pub(crate) mod followers;
 pub(crate) mod hooks;
 pub(crate) mod info;
 pub(crate) mod key;
 pub(crate) mod load;
 #[cfg(test)]
 pub(crate) mod meter;
+pub(crate) mod prefetch;
 pub(crate) mod reclaim;
 pub(crate) mod replicate;
 pub(crate) mod server;

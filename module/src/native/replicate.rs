@@ -13,8 +13,9 @@ const PRESENCE_APPLY: &CStr = c"PRESENCE.APPLY";
 const LEASEAPPLY: &CStr = c"PRESENCE.LEASEAPPLY";
 const USERSTATUS_APPLY: &CStr = c"USERSTATUS.APPLY";
 
-/// Words of every join: made once, kept for ever.
+/// Words of every join and leave: made once, kept for ever.
 static VERSION: AtomicPtr<raw::RedisModuleString> = AtomicPtr::new(std::ptr::null_mut());
+static CUT: AtomicPtr<raw::RedisModuleString> = AtomicPtr::new(std::ptr::null_mut());
 static PUT: AtomicPtr<raw::RedisModuleString> = AtomicPtr::new(std::ptr::null_mut());
 
 /// A string that is made when it is first needed, and never freed.
@@ -49,14 +50,37 @@ impl Ctx {
     }
 
     /// Entries went.
-    pub(crate) fn replicate_cut(&self, key: &Str, seq: u64, clients: &[&str]) {
-        let seq = seq.to_string();
-        self.replicate_keyed(PRESENCE_APPLY, key, &[words::CUT, &seq], clients);
+    pub(crate) fn replicate_cut<'a>(
+        &self,
+        key: &Str,
+        seq: u64,
+        clients: impl Iterator<Item = &'a Str>,
+    ) {
+        let mut clients: Vec<_> = clients.map(|client| client.inner).collect();
+        // SAFETY: the context and all strings are live, and the arguments are what the format
+        // says: three strings, a number, a vector of strings with its length.
+        unsafe {
+            api!(RedisModule_Replicate(
+                self.inner,
+                PRESENCE_APPLY.as_ptr(),
+                c"ssslv".as_ptr(),
+                key.inner,
+                shared(&VERSION, words::VERSION),
+                shared(&CUT, words::CUT),
+                seq.cast_signed(),
+                clients.as_mut_ptr(),
+                clients.len()
+            ))
+        };
     }
 
     /// The roster has a new sequence.
     pub(crate) fn replicate_seq(&self, key: &Str, seq: u64) {
-        self.replicate_keyed(PRESENCE_APPLY, key, &[words::SEQ, &seq.to_string()], &[]);
+        let texts = [words::VERSION, words::SEQ, &seq.to_string()];
+        let own: Vec<OwnStr> = texts.iter().map(|text| OwnStr::new(text.as_bytes())).collect();
+        let mut all = vec![key.inner];
+        all.extend(own.iter().map(|text| text.as_str().inner));
+        self.replicate_all(PRESENCE_APPLY, &mut all);
     }
 
     pub(crate) fn replicate_lease_set(&self, node: &str, px: u64) {
@@ -80,14 +104,6 @@ impl Ctx {
         all.extend(own.iter().map(|text| text.as_str().inner));
         all.extend(users.map(|user| user.inner));
         self.replicate_all(USERSTATUS_APPLY, &mut all);
-    }
-
-    fn replicate_keyed(&self, command: &CStr, key: &Str, head: &[&str], names: &[&str]) {
-        let texts = std::iter::once(&words::VERSION).chain(head).chain(names);
-        let own: Vec<OwnStr> = texts.map(|text| OwnStr::new(text.as_bytes())).collect();
-        let mut all = vec![key.inner];
-        all.extend(own.iter().map(|text| text.as_str().inner));
-        self.replicate_all(command, &mut all);
     }
 
     fn replicate_lease(&self, texts: &[&str]) {

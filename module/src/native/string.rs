@@ -30,13 +30,27 @@ impl Str {
         unsafe { &*self.inner.cast::<Vec<u8>>() }
     }
 
+    /// The text of an argument that was checked; nothing when it is none.
+    pub(crate) fn text(&self) -> &str {
+        text(self.bytes()).unwrap_or_default()
+    }
+
     /// Options are words in either case.
     pub(crate) fn is_word(&self, word: &str) -> bool {
         is_word(self.bytes(), word)
     }
 }
 
-/// The same for bytes that were asked for before.
+/// Bytes as text, if they are UTF-8. What is ASCII, as nearly all ids are, is known at a glance.
+pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
+    if bytes.is_ascii() {
+        // SAFETY: ASCII is UTF-8.
+        return Some(unsafe { std::str::from_utf8_unchecked(bytes) });
+    }
+    std::str::from_utf8(bytes).ok()
+}
+
+/// Whether bytes that were asked for before are such a word.
 pub(crate) fn is_word(bytes: &[u8], word: &str) -> bool {
     bytes.len() == word.len() && bytes.eq_ignore_ascii_case(word.as_bytes())
 }

@@ -14,6 +14,7 @@ use rollcall_wire::{Info, varint};
 use super::client_id::ClientId;
 use crate::footprint;
 use crate::native::defrag::Defrag;
+use crate::native::string;
 use crate::native::thin::ThinBytes;
 
 const ANNOUNCED: u8 = 1;
@@ -36,6 +37,15 @@ pub(crate) struct Parts<'a> {
 /// An entry's bytes.
 #[derive(Debug)]
 pub(crate) struct Blob(ThinBytes);
+
+// === impl Parts ===
+
+impl Parts<'_> {
+    /// Bytes of the user and the infos.
+    pub(crate) fn bytes(&self) -> usize {
+        self.user.len() + self.conn_info.bytes().len() + self.chan_info.bytes().len()
+    }
+}
 
 // === impl Blob ===
 
@@ -176,7 +186,7 @@ fn short(text: &str) -> u8 {
 }
 
 fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or_default()
+    string::text(bytes).unwrap_or_default()
 }
 
 fn kind(info: Info<'_>) -> u8 {

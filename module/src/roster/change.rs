@@ -52,7 +52,8 @@ pub(crate) enum Removed {
 /// Adds a client, or changes the entry that is there.
 pub(crate) fn add(roster: &mut Roster, add: &Add<'_>, world: &mut impl World) -> Added {
     let mut parts = add.parts;
-    let mut there = roster.find(parts.client);
+    let hashes = roster.hashes(&parts);
+    let mut there = roster.find_by(parts.client, hashes.client);
     if let Some((slot, why)) = there.and_then(|slot| Some((slot, due(roster, slot, world)?))) {
         end(roster, slot, why, world);
         there = None;
@@ -68,7 +69,7 @@ pub(crate) fn add(roster: &mut Roster, add: &Add<'_>, world: &mut impl World) ->
             None => {}
         }
     }
-    let slot = roster.insert(&parts, add.holder, world);
+    let slot = roster.insert(&parts, hashes, add.holder, world);
     world.joined();
     if parts.announced {
         announce(roster, slot, add.back, world);

@@ -1,5 +1,7 @@
 //! Client ids: UUIDs in their canonical lower-case form take 16 bytes instead of 36.
 
+use crate::native::string;
+
 /// A client id as it is stored and compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ClientId<'a> {
@@ -19,6 +21,9 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// What a digit is worth, by its byte; more than 15 for what is none.
 const WORTH: [u8; 256] = worth();
 
+/// The digits of a byte.
+static DIGIT_PAIRS: [[u8; 2]; 256] = digit_pairs();
+
 // === impl ClientId ===
 
 impl<'a> ClientId<'a> {
@@ -36,7 +41,7 @@ impl<'a> ClientId<'a> {
     {
         match self {
             Self::Text(text) => text,
-            Self::Uuid(_) => std::str::from_utf8(self.bytes(room)).unwrap_or_default(),
+            Self::Uuid(_) => string::text(self.bytes(room)).unwrap_or_default(),
         }
     }
 
@@ -76,10 +81,19 @@ const fn worth() -> [u8; 256] {
     worth
 }
 
+const fn digit_pairs() -> [[u8; 2]; 256] {
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+}
+
 fn unpack(uuid: [u8; 16], room: &mut Text) {
     for (byte, at) in uuid.into_iter().zip(PAIRS) {
-        room[at] = DIGITS[usize::from(byte >> 4)];
-        room[at + 1] = DIGITS[usize::from(byte & 15)];
+        room[at..at + 2].copy_from_slice(&DIGIT_PAIRS[usize::from(byte)]);
     }
     for at in DASHES {
         room[at] = b'-';

@@ -23,6 +23,7 @@ use crate::hash;
 use crate::lease::LeaseId;
 use crate::linear_hash::NONE;
 use crate::native::defrag::Defrag;
+use crate::native::prefetch;
 use crate::registry::Sizes;
 
 /// Milliseconds of a deadline's tick: deadlines are rounded up to whole ticks.
@@ -63,6 +64,13 @@ pub(crate) struct Roster {
     blobs: usize,
 }
 
+/// By what an entry is indexed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hashes {
+    pub(crate) client: u32,
+    user: u32,
+}
+
 // === impl Holder ===
 
 impl Holder {
@@ -97,6 +105,11 @@ impl Roster {
         self.users
     }
 
+    /// Bytes of all entries' contents, about.
+    pub(crate) fn blobs(&self) -> usize {
+        self.blobs
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.clients == 0
     }
@@ -110,9 +123,27 @@ impl Roster {
         Sizes { members: self.clients.into(), users: self.users.into(), statuses: 0 }
     }
 
+    /// Has the slots of a small roster fetched ahead.
+    pub(crate) fn expect(&self) {
+        self.slab.slots.get(0).into_iter().for_each(prefetch::soon);
+    }
+
     /// The slot of a client.
     pub(crate) fn find(&self, client: ClientId<'_>) -> Option<u32> {
-        let hash = client_hash(client);
+        self.find_by(client, client_hash(client))
+    }
+
+    /// The hashes of an entry that is looked for and maybe added, whose memory is fetched ahead.
+    pub(crate) fn hashes(&self, parts: &Parts<'_>) -> Hashes {
+        let hashes = Hashes { client: client_hash(parts.client), user: user_hash(parts.user) };
+        if let Some(index) = &self.index {
+            index.expect(hashes.client, hashes.user);
+        }
+        hashes
+    }
+
+    /// The slot of a client of this hash.
+    pub(crate) fn find_by(&self, client: ClientId<'_>, hash: u32) -> Option<u32> {
         let is = |at| {
             let slot = &self.slab.slots[at];
             slot.client_hash == hash && slot.blob.as_ref().is_some_and(|blob| blob.is_of(client))
@@ -161,18 +192,19 @@ impl Roster {
     pub(crate) fn insert(
         &mut self,
         parts: &Parts<'_>,
+        hashes: Hashes,
         holder: Holder,
         ledger: &mut impl Ledger,
     ) -> u32 {
         self.born = self.born.wrapping_add(1);
         let blob = Blob::new(parts, self.born);
         self.blobs += blob.bytes();
-        let slot = self.slab.insert(blob, client_hash(parts.client));
+        let slot = self.slab.insert(blob, hashes.client);
         self.clients += 1;
         if let Some(index) = &mut self.index {
             index.add_client(&self.slab, slot);
         }
-        self.link_user(slot, parts.user);
+        self.link_user(slot, parts.user, hashes.user);
         self.hold(slot, holder, ledger);
         if self.index.is_none() && self.clients as usize > FEW {
             self.build_index();
@@ -257,8 +289,7 @@ impl Roster {
     }
 
     /// Makes a new entry the head of its user's chain.
-    fn link_user(&mut self, slot: u32, user: &str) {
-        let hash = user_hash(user);
+    fn link_user(&mut self, slot: u32, user: &str, hash: u32) {
         let old = self.user_head(user, hash);
         self.make_head(slot, hash);
         let Some(old) = old else {

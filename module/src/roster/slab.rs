@@ -35,9 +35,13 @@ pub(super) struct Slab {
 pub(super) struct Index {
     clients: Heads,
     users: Heads,
-    client_next: SegVec<u32>,
-    user_next: SegVec<u32>,
+    /// By slot: the next in the chain of clients, the next in the chain of users.
+    links: SegVec<[u32; 2]>,
 }
+
+/// The two chains through an index's links.
+const CLIENT: usize = 0;
+const USER: usize = 1;
 
 // === impl Slab ===
 
@@ -106,66 +110,62 @@ pub(super) fn user_hash(user: &str) -> u32 {
 
 impl Index {
     pub(super) fn new() -> Self {
-        Self {
-            clients: Heads::new(),
-            users: Heads::new(),
-            client_next: SegVec::new(),
-            user_next: SegVec::new(),
-        }
+        Self { clients: Heads::new(), users: Heads::new(), links: SegVec::new() }
     }
 
     pub(super) fn client(&self, hash: u32, is: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.clients.find(&Walk(&self.client_next), hash, is)
+        self.clients.find(&Walk::<CLIENT>(&self.links), hash, is)
     }
 
     pub(super) fn user(&self, hash: u32, is: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.users.find(&Walk(&self.user_next), hash, is)
+        self.users.find(&Walk::<USER>(&self.links), hash, is)
+    }
+
+    /// Has what looking for these two reads first fetched ahead.
+    pub(super) fn expect(&self, client: u32, user: u32) {
+        self.clients.expect(client);
+        self.users.expect(user);
     }
 
     pub(super) fn add_client(&mut self, slab: &Slab, slot: u32) {
         self.cover(slot);
-        self.clients.insert(&mut ByClient(slab, &mut self.client_next), slot);
+        self.clients.insert(&mut ByClient(slab, &mut self.links), slot);
     }
 
     pub(super) fn remove_client(&mut self, slab: &Slab, slot: u32) {
-        self.clients.remove(&mut ByClient(slab, &mut self.client_next), slot);
+        self.clients.remove(&mut ByClient(slab, &mut self.links), slot);
     }
 
     pub(super) fn add_user(&mut self, slab: &Slab, head: u32) {
         self.cover(head);
-        self.users.insert(&mut ByUser(slab, &mut self.user_next), head);
+        self.users.insert(&mut ByUser(slab, &mut self.links), head);
     }
 
     pub(super) fn remove_user(&mut self, slab: &Slab, head: u32) {
-        self.users.remove(&mut ByUser(slab, &mut self.user_next), head);
+        self.users.remove(&mut ByUser(slab, &mut self.links), head);
     }
 
     pub(super) fn replace_user(&mut self, slab: &Slab, old: u32, new: u32) {
-        self.users.replace(&mut ByUser(slab, &mut self.user_next), old, new);
+        self.users.replace(&mut ByUser(slab, &mut self.links), old, new);
     }
 
     pub(super) fn bytes(&self) -> usize {
         footprint::of(size_of::<Self>())
             + self.clients.bytes()
             + self.users.bytes()
-            + self.client_next.bytes()
-            + self.user_next.bytes()
+            + self.links.bytes()
     }
 
     pub(super) fn move_piece(&mut self, number: usize, defrag: &Defrag) -> bool {
-        let links = self.client_next.segments();
         let Some(number) = self.clients.move_piece(number, defrag) else { return true };
         let Some(number) = self.users.move_piece(number, defrag) else { return true };
-        let side = if number < links { &mut self.client_next } else { &mut self.user_next };
-        let segment = side.segment_mut(number % links).filter(|_| number < 2 * links);
-        segment.map(|segment| defrag.vec(segment)).is_some()
+        self.links.segment_mut(number).map(|segment| defrag.vec(segment)).is_some()
     }
 
     /// Makes room for a slot's links.
     fn cover(&mut self, slot: u32) {
-        while self.client_next.len() <= slot as usize {
-            self.client_next.push(NONE);
-            self.user_next.push(NONE);
+        while self.links.len() <= slot as usize {
+            self.links.push([NONE; 2]);
         }
     }
 }
@@ -173,21 +173,21 @@ impl Index {
 // === chains ===
 
 /// The chains of the index of clients.
-struct ByClient<'a>(&'a Slab, &'a mut SegVec<u32>);
+struct ByClient<'a>(&'a Slab, &'a mut SegVec<[u32; 2]>);
 /// The chains of the index of users.
-struct ByUser<'a>(&'a Slab, &'a mut SegVec<u32>);
+struct ByUser<'a>(&'a Slab, &'a mut SegVec<[u32; 2]>);
 /// Either, for looking up only.
-struct Walk<'a>(&'a SegVec<u32>);
+struct Walk<'a, const SIDE: usize>(&'a SegVec<[u32; 2]>);
 
 impl Chain for ByClient<'_> {
     fn hash(&self, slot: u32) -> u32 {
         self.0.slots[slot].client_hash
     }
     fn next(&self, slot: u32) -> u32 {
-        self.1[slot]
+        self.1[slot][CLIENT]
     }
     fn set_next(&mut self, slot: u32, next: u32) {
-        self.1[slot] = next;
+        self.1[slot][CLIENT] = next;
     }
 }
 
@@ -196,19 +196,19 @@ impl Chain for ByUser<'_> {
         self.0.slots[slot].user_link
     }
     fn next(&self, slot: u32) -> u32 {
-        self.1[slot]
+        self.1[slot][USER]
     }
     fn set_next(&mut self, slot: u32, next: u32) {
-        self.1[slot] = next;
+        self.1[slot][USER] = next;
     }
 }
 
-impl Chain for Walk<'_> {
+impl<const SIDE: usize> Chain for Walk<'_, SIDE> {
     fn hash(&self, _: u32) -> u32 {
         0
     }
     fn next(&self, slot: u32) -> u32 {
-        self.0[slot]
+        self.0[slot][SIDE]
     }
     fn set_next(&mut self, _: u32, _: u32) {}
 }

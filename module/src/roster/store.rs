@@ -62,7 +62,8 @@ impl Roster {
             chan_info: Info::classify(entry.chan_info),
             announced: entry.announced,
         };
-        if let Some(slot) = self.find(parts.client) {
+        let hashes = self.hashes(&parts);
+        if let Some(slot) = self.find_by(parts.client, hashes.client) {
             if self.parts(slot).is_some_and(|old| old.user == parts.user) {
                 self.set_infos(slot, &parts);
                 self.set_holder(slot, holder, ledger);
@@ -70,7 +71,7 @@ impl Roster {
             }
             self.remove(slot, ledger);
         }
-        self.insert(&parts, holder, ledger);
+        self.insert(&parts, hashes, holder, ledger);
     }
 
     /// All entries, in no order.

@@ -281,7 +281,8 @@ fn a_cursor_is_good_for_one_life() {
         for number in 0..9 {
             let name = client(number);
             let parts = parts(&name, "u", b"", false);
-            roster.insert(&parts, Holder::Deadline(1), &mut Outside::default());
+            let hashes = roster.hashes(&parts);
+            roster.insert(&parts, hashes, Holder::Deadline(1), &mut Outside::default());
         }
     }
     let cursor = one.scan(Cursor::Start, 2, |_| {}).unwrap();

@@ -75,7 +75,12 @@ impl Channel {
             Message::Join(entry) => (Kind::Join, entry),
             Message::Update(entry) => (Kind::Update, entry),
             Message::Leave(entry) => (Kind::Leave, entry),
-            Message::Reset { .. } | Message::Publication(_) => return true,
+            Message::Reset { .. } => {
+                // Whoever was there is put back, perhaps after others have joined.
+                mirror.distrust();
+                return true;
+            }
+            Message::Publication(_) => return true,
         };
         let Some(event) = Event::read(kind, entry) else { return true };
         let effect = mirror.on_event(event);

@@ -109,6 +109,9 @@ impl Place {
             Some(Err(error)) => return Err(error),
             None => return Ok(()),
         }
+        if let Doubt::User(user) = doubt {
+            self.release_elsewhere(std::slice::from_ref(user)).await?;
+        }
         doubts.settle(doubt, number);
         Ok(())
     }

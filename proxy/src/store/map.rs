@@ -69,6 +69,10 @@ impl Map {
         self.slots_where(|_, owner| owner.is_some_and(|owner| Arc::ptr_eq(owner, master)))
     }
 
+    pub(super) fn owns_any(&self, master: &Arc<Master>) -> bool {
+        !self.owned_by(master).is_empty()
+    }
+
     /// The slots that have another owner here than in `old`.
     pub(super) fn moved_since(&self, old: &Self) -> SlotSet {
         self.slots_where(|slot, owner| match (owner, old.owner(slot)) {

@@ -131,7 +131,7 @@ impl Store {
             if !map.is_known() {
                 troubles.push((shard.redis.place.to_string(), shard.trouble()));
             }
-            for master in map.masters() {
+            for master in map.masters().iter().filter(|master| map.owns_any(master)) {
                 match master.health() {
                     Health::Up => up += 1,
                     Health::Down(why) => troubles.push((master.address.to_string(), why)),

@@ -56,7 +56,12 @@ impl Store {
             let send = if again { !holdings.has_user(user) } else { holdings.user_went(user) };
             if send { Some((words::USERSTATUS_OFFLINE, place.hold(user, node)?)) } else { None }
         });
-        if let Some(Err(error)) = went.await {
+        let result = match went.await {
+            Some(Ok(_)) => place.release_elsewhere(std::slice::from_ref(user)).await,
+            Some(Err(error)) => Err(error),
+            None => return,
+        };
+        if let Err(error) = result {
             tracing::debug!(%error, "a user's end was not answered");
             place.shard.doubts.add(place.slot, Doubt::User(user.clone()));
         }
@@ -155,7 +160,28 @@ impl Place {
             args.extend(held.map(|user| arg(user.to_string())));
             Some((words::USERSTATUS_ONLINE, args))
         });
-        put.await.map_or(Ok(()), |result| result.map(|_| ()))
+        match put.await {
+            Some(Ok(_)) => self.release_elsewhere(users).await,
+            Some(Err(error)) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of users under the names that hold at other masters: a book that has moved from there
+    /// still names them, and whoever is held twice would stay online with the second.
+    pub(super) async fn release_elsewhere(&self, users: &[Arc<str>]) -> Result<(), StoreError> {
+        let Some(owner) = self.shard.map().owner(self.slot).cloned() else { return Ok(()) };
+        if self.shard.is_settled() {
+            return Ok(());
+        }
+        let own = owner.name();
+        let others = self.shard.names_at(&owner).into_iter().filter(|name| *name != own);
+        let releases = others.filter_map(|name| {
+            let mut args = self.hold(users.first()?, &name)?;
+            args.extend(users[1..].iter().map(|user| arg(user.to_string())));
+            Some(self.call(words::USERSTATUS_OFFLINE, args))
+        });
+        try_join_all(releases).await.map(|_| ())
     }
 }
 

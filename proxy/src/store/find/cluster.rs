@@ -35,11 +35,12 @@ pub(super) async fn follow(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result
 async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, StoreError> {
     let map = shard.map();
     let connected = map.masters().iter().filter(|master| master.links.keepalive.is_connected());
-    let views = connected.map(|master| async {
+    let views = connected.map(async |master| {
         let link = &master.links.keepalive;
         let (view, state) = tokio::join!(view(link, shard, &master.address), text(link, "INFO"));
         if let Ok(state) = state {
-            master.set_cluster_fails(state.contains("cluster_state:fail"));
+            // One without slots, just added or about to go, keeps nobody from anything.
+            master.set_cluster_fails(map.owns_any(master) && state.contains("cluster_state:fail"));
         }
         view
     });
