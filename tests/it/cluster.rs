@@ -121,6 +121,25 @@ fn nodes_that_come_and_go_are_in_no_ledger() {
 }
 
 #[test]
+fn a_node_that_joins_another_cluster_does_not_bring_it_along() {
+    let (cluster, other) = (Cluster::start(), Cluster::start());
+    let wanderer = cluster.stranger();
+    let mut scene = scene(&cluster.config(), &all(&cluster));
+    scene.during(Sight::Dim, |_| {
+        cluster.add(&wanderer);
+        cluster.reshard(&cluster.nodes()[0], &wanderer, 100);
+        cluster.empty(&wanderer, &cluster.nodes()[0]);
+        cluster.remove(&wanderer);
+        other.add(&wanderer);
+        other.reshard(&other.nodes()[0], &wanderer, 100);
+    });
+    scene.converges(|| masters(&all(&cluster)));
+    for node in other.nodes() {
+        assert_eq!(node.cli().ask("PRESENCE.LEASE LIST").array(), [], "nobody asks here");
+    }
+}
+
+#[test]
 fn a_replica_that_takes_over_as_planned_is_in_no_ledger() {
     let cluster = Cluster::start();
     let replica = cluster.replica(1);
