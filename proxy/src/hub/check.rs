@@ -42,8 +42,12 @@ pub(super) async fn run(hub: Hub, waiting: mpsc::Receiver<Arc<str>>) {
                 }
                 if let Err(error) = hub.check(&channel).await {
                     tracing::debug!(%channel, %error, "a check failed and is tried again");
-                    tokio::time::sleep(RETRY).await;
-                    hub.check_soon(&channel);
+                    // Not in the place of others, whose Redis answers.
+                    let hub = hub.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(RETRY).await;
+                        hub.check_soon(&channel);
+                    });
                 }
             }
         })
@@ -55,15 +59,17 @@ pub(super) async fn periodically(hub: Hub) {
     loop {
         tokio::time::sleep(PERIOD).await;
         let names = hub.names(|state| state.mirror.is_some());
+        let mut read = Vec::new();
         for batch in names.chunks(BATCH) {
             let before: Vec<u64> = batch.iter().map(|channel| hub.shown_seq(channel)).collect();
             let all = hub.inner.store.stats_of(batch).await;
-            // Events on their way are no gap.
-            tokio::time::sleep(ON_THEIR_WAY).await;
-            for ((channel, stats), before) in batch.iter().zip(all).zip(before) {
-                if stats.is_ok_and(|stats| hub.is_behind(channel, &stats, before)) {
-                    hub.check_soon(channel);
-                }
+            read.extend(batch.iter().zip(before).zip(all));
+        }
+        // Events on their way are no gap.
+        tokio::time::sleep(ON_THEIR_WAY).await;
+        for ((channel, before), stats) in read {
+            if stats.is_ok_and(|stats| hub.is_behind(channel, &stats, before)) {
+                hub.check_soon(channel);
             }
         }
     }
@@ -80,8 +86,9 @@ pub(super) async fn sweep(hub: Hub) {
     }
 }
 
-/// After each reconnect or move of slots: subscribes to every channel that is concerned again, one at
-/// a time on the wire, then checks it. What was missed may be a loss that the keepalive has not noticed yet, so reads are distrusted.
+/// After each reconnect or move of slots: subscribes to every channel that is concerned again, then
+/// checks it. What was missed may be a loss that the keepalive has not noticed yet, so reads are
+/// distrusted until that says otherwise.
 pub(super) async fn resubscribe(hub: Hub) {
     loop {
         hub.inner.renewed.notified().await;
@@ -91,7 +98,7 @@ pub(super) async fn resubscribe(hub: Hub) {
             .for_each_concurrent(AT_ONCE, |channel| {
                 let hub = &hub;
                 async move {
-                    // A failure makes the connection anew, and then this starts again.
+                    // After a failure the connection is a new one, and then this starts again.
                     if hub.listen_again(&channel).await.is_ok() {
                         if !hub.inner.store.is_trusted(&channel) {
                             hub.distrust(&channel);
@@ -106,22 +113,29 @@ pub(super) async fn resubscribe(hub: Hub) {
 
 /// Checks every channel of one events connection that has listeners of joins and leaves.
 pub(super) fn all(hub: &Hub, life: u64) {
-    for channel in hub.names(|state| state.mirror.is_some() && state.listening == life) {
+    for channel in mirrored(hub, life) {
         hub.check_soon(&channel);
     }
 }
 
 /// Redis may have lost data: whoever is gone from it is given time to come back.
 pub(super) fn new_epoch(hub: &Hub, life: u64) {
-    for channel in hub.names(|state| state.mirror.is_some() && state.listening == life) {
+    for channel in mirrored(hub, life) {
         hub.distrust(&channel);
     }
     all(hub, life);
 }
 
+/// The channels with mirrors whose events arrive on this events connection.
+fn mirrored(hub: &Hub, life: u64) -> Vec<Arc<str>> {
+    let mut names = hub.names(|state| state.mirror.is_some());
+    names.retain(|channel| hub.inner.store.is_on(channel, life));
+    names
+}
+
 /// Redis has lost nothing while events were missed: what waits for it need not wait.
 pub(super) fn trust(hub: &Hub, life: u64) {
-    for channel in hub.names(|state| state.mirror.is_some() && state.listening == life) {
+    for channel in mirrored(hub, life) {
         let mut channels = hub.channels(&channel);
         let mirror = channels.get_mut(&channel).and_then(|state| state.mirror.as_mut());
         if mirror.is_some_and(Mirror::trust) {
@@ -224,7 +238,7 @@ impl Hub {
 
     /// Whether events arrive as they should: nobody wants them, or they are subscribed where the
     /// channel is now.
-    fn is_listening(&self, channel: &str) -> bool {
+    pub(super) fn is_listening(&self, channel: &str) -> bool {
         let listening = self.channels(channel).get(channel).map(|state| state.listening);
         let listening = listening.unwrap_or_default();
         listening == 0 || listening == self.inner.store.life(channel)

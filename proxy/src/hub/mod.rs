@@ -180,6 +180,10 @@ impl Hub {
             if let Some(state) = self.channels(channel).get_mut(channel) {
                 state.listening = life;
             }
+            // It has moved meanwhile, when nobody listened to it yet.
+            if !self.is_listening(channel) {
+                self.inner.renewed.notify_one();
+            }
         }
         if wants_members {
             self.mirror(channel).await?;
@@ -277,7 +281,7 @@ async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
                 }
             }
             StoreEvent::Renewed => {
-                hub.inner.nodes.deaf();
+                hub.check_ears();
                 hub.inner.renewed.notify_one();
             }
             StoreEvent::Missed { life } => check::all(&hub, life),

@@ -63,11 +63,6 @@ impl Nodes {
         }
     }
 
-    /// The connection is new: control messages must be asked for again.
-    pub(super) fn deaf(&self) {
-        self.hurry.notify_one();
-    }
-
     /// Takes a message; a question that is to be answered is returned as who asks and the id.
     pub(super) fn on_message(&self, payload: &[u8], now: Instant) -> Option<(String, u64)> {
         match Control::parse(payload)? {
@@ -169,6 +164,14 @@ impl Hub {
         }
         nodes.forget(id);
         answers
+    }
+
+    /// Connections are new: control messages may have to be asked for again.
+    pub(super) fn check_ears(&self) {
+        let nodes = &self.inner.nodes;
+        if *locked(&nodes.listening) != self.inner.store.control_lives(&nodes.own.uid) {
+            nodes.hurry.notify_one();
+        }
     }
 
     /// Answers another server.

@@ -51,7 +51,7 @@ pub(super) async fn on(link: &Link, word: &'static str, args: Args) -> Answer {
 /// The same for a slot that is on its way to this server: both words in one piece, so that no other
 /// command comes between them.
 async fn asking(link: &Link, word: &'static str, args: Args) -> Answer {
-    let pipeline = link.pipeline();
+    let pipeline = (**link).pipeline().with_options(link.options());
     let command = |word| CustomCommand::new_static(word, ClusterHash::FirstKey, false);
     pipeline.custom::<(), Value>(command("ASKING"), Vec::new()).await?;
     pipeline.custom::<(), Value>(command(word), args).await?;
@@ -119,9 +119,14 @@ impl Place {
             let mut sent: Option<Sending> = None;
             let first = poll_fn(|cx| {
                 let mut holdings = self.shard.holdings();
-                // The command goes out even to a master that is away: its fate is the caller's.
-                let Ok(goal) = self.goal(&target) else {
-                    return Poll::Ready(Some(Poll::Ready(Err(moving()))));
+                // The command goes out even to a master that is away: its fate is the caller's. And
+                // where there is none, what is held is noted all the same.
+                let goal = match self.goal(&target) {
+                    Ok(goal) => goal,
+                    Err(error) => {
+                        let noted = prepare(&mut holdings, "", attempt > 0);
+                        return Poll::Ready(noted.map(|_| Poll::Ready(Err(error))));
+                    }
                 };
                 let name = goal.name();
                 let Some((word, args)) = prepare(&mut holdings, &name, attempt > 0) else {
@@ -203,10 +208,11 @@ fn checked(master: &Master, answer: Answer) -> Answer {
 
 /// A command on its way to `master`.
 fn send(master: Arc<Master>, ask: bool, word: &'static str, args: Args) -> Sending {
-    Box::pin(async move {
+    // The first poll must not end early: the order of commands is that of first polls.
+    Box::pin(tokio::task::unconstrained(async move {
         let link = &master.links.commands;
         if ask { asking(link, word, args).await } else { on(link, word, args).await }
-    })
+    }))
 }
 
 fn moving() -> StoreError {

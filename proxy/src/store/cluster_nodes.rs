@@ -3,7 +3,7 @@
 //! Nodes may disagree while news travels. Each master's claim carries its configuration epoch, and
 //! for each slot the claim with the highest one counts, as it does among the nodes themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::slots::SLOTS;
 use crate::config::RedisAddress;
@@ -15,8 +15,8 @@ pub(super) const NOBODY: u16 = u16::MAX;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct View {
     masters: Vec<Claim>,
-    /// Slots are on their way from or to this node.
-    pub(super) moving: bool,
+    /// What this node says of slots on their way from it or to it.
+    pub(super) marks: BTreeSet<String>,
     /// The node that says this owns slots itself.
     owns_slots: bool,
 }
@@ -25,15 +25,22 @@ pub(super) struct View {
 #[derive(Debug, PartialEq, Eq)]
 struct Claim {
     address: RedisAddress,
+    /// What else it is called by: nodes may name each other in either way.
+    alias: Option<RedisAddress>,
     epoch: u64,
+    /// The node says this of itself.
+    own: bool,
     slots: Vec<(u16, u16)>,
 }
+
+/// An address, and the other one of the same node.
+pub(super) type Named = (RedisAddress, Option<RedisAddress>);
 
 /// Who owns what, as far as is known.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Owners {
     /// Every master, also those without slots: slots may come to them at any time.
-    pub(super) masters: Vec<RedisAddress>,
+    pub(super) masters: Vec<Named>,
     /// For each slot a place in `masters`, or [`NOBODY`].
     pub(super) slots: Vec<u16>,
 }
@@ -72,7 +79,8 @@ impl View {
             return None;
         };
         let flags: Vec<&str> = flags.split(',').collect();
-        self.moving |= slots.iter().any(|slot| slot.starts_with('['));
+        let marks = slots.iter().filter(|slot| slot.starts_with('['));
+        self.marks.extend(marks.map(|mark| (*mark).to_owned()));
         let unknown = ["noaddr", "handshake"].iter().any(|flag| flags.contains(flag));
         if unknown || !flags.contains(&"master") {
             return Some(());
@@ -83,9 +91,13 @@ impl View {
             // Another has taken over from it.
             return Some(());
         }
-        self.owns_slots |= !slots.is_empty() && flags.contains(&"myself");
+        let own = flags.contains(&"myself");
+        self.owns_slots |= !slots.is_empty() && own;
+        let (address, alias) = node_address(address, asked, by_name)?;
         self.masters.push(Claim {
-            address: node_address(address, asked, by_name)?,
+            address,
+            alias,
+            own,
             epoch: epoch.parse().ok()?,
             slots: slots.into_iter().map(slot_range).collect::<Option<_>>()?,
         });
@@ -94,15 +106,16 @@ impl View {
 }
 
 /// `host:port@bus[,hostname[,…]]`; older servers leave parts of the end out.
-fn node_address(text: &str, asked: &RedisAddress, by_name: bool) -> Option<RedisAddress> {
+fn node_address(text: &str, asked: &RedisAddress, by_name: bool) -> Option<Named> {
     let mut parts = text.split(',');
-    let mut address = redirected_to(parts.next()?.split('@').next()?, asked)?;
-    if let (true, Some(name), RedisAddress::Tcp { host, .. }) =
-        (by_name, parts.next().filter(|name| !name.is_empty()), &mut address)
-    {
-        name.clone_into(host);
-    }
-    Some(address)
+    let address = redirected_to(parts.next()?.split('@').next()?, asked)?;
+    let (RedisAddress::Tcp { port, .. }, Some(name)) =
+        (&address, parts.next().filter(|name| !name.is_empty()))
+    else {
+        return Some((address, None));
+    };
+    let named = RedisAddress::Tcp { host: name.to_owned(), port: *port };
+    Some(if by_name { (named, Some(address)) } else { (address, Some(named)) })
 }
 
 fn slot_range(text: &str) -> Option<(u16, u16)> {
@@ -127,6 +140,11 @@ fn redirected_to(text: &str, asked: &RedisAddress) -> Option<RedisAddress> {
 // === impl Owners ===
 
 impl Owners {
+    /// Whether somebody owns something: a node that was taken out of its cluster knows nobody.
+    pub(super) fn are_known(&self) -> bool {
+        self.slots.iter().any(|owner| *owner != NOBODY)
+    }
+
     /// Puts together what several nodes say. A node without slots is asked only if there is no
     /// other: it may have been taken out of the cluster, and know only itself or strangers.
     pub(super) fn of(views: &[View]) -> Self {
@@ -135,7 +153,7 @@ impl Owners {
         let mut claims: BTreeMap<String, &Claim> = BTreeMap::new();
         for claim in views.flat_map(|view| &view.masters) {
             let known = claims.entry(claim.address.to_string()).or_insert(claim);
-            if known.epoch < claim.epoch {
+            if (known.epoch, known.own) < (claim.epoch, claim.own) {
                 *known = claim;
             }
         }
@@ -144,7 +162,7 @@ impl Owners {
         let mut masters = Vec::new();
         for claim in claims.into_values() {
             let Ok(place) = u16::try_from(masters.len()) else { break };
-            masters.push(claim.address.clone());
+            masters.push((claim.address.clone(), claim.alias.clone()));
             for slot in claim.slots.iter().flat_map(|(first, last)| *first..=*last) {
                 let slot = usize::from(slot);
                 if slots[slot] == NOBODY || epochs[slot] < claim.epoch {

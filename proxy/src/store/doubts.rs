@@ -23,7 +23,7 @@ const MOST: usize = 100_000;
 /// Of what it is not known how it is in Redis.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Doubt {
-    /// A client that shall not be in a channel.
+    /// A client that shall be in a channel, as it is held, or not.
     Client { channel: Arc<str>, client: Arc<str> },
     /// A user who shall be online or not, as the connections say.
     User(Arc<str>),
@@ -94,9 +94,10 @@ impl Place {
             number = doubts.number(doubt);
             number?;
             Some(match doubt {
-                Doubt::Client { channel, client } => {
-                    (words::PRESENCE_REM, self.rem(channel, client))
-                }
+                Doubt::Client { channel, client } => match holdings.get(channel, client) {
+                    Some(entry) => (words::PRESENCE_ADD, self.add(channel, entry, node, true)),
+                    None => (words::PRESENCE_REM, self.rem(channel, client)),
+                },
                 Doubt::User(user) if holdings.has_user(user) => {
                     (words::USERSTATUS_ONLINE, self.hold(user, node)?)
                 }

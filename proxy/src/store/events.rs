@@ -59,6 +59,14 @@ impl Store {
         self.roster_place(channel).map(|place| place.life()).unwrap_or_default()
     }
 
+    /// Whether a channel's events arrive on the events connection of this life.
+    pub fn is_on(&self, channel: &str, life: u64) -> bool {
+        let place = self.roster_place(channel);
+        place.is_ok_and(|place| {
+            place.shard.map().owner(place.slot).is_some_and(|owner| owner.life() == life)
+        })
+    }
+
     /// Whether it is known that Redis lost nothing around the beginning of the life of a channel's
     /// events connection.
     pub fn is_trusted(&self, channel: &str) -> bool {
@@ -71,13 +79,14 @@ impl Store {
     pub async fn unlisten(&self, channel: &str, since: u64) -> Result<(), StoreError> {
         let place = self.roster_place(channel)?;
         let master = place.shard.owner(place.slot)?;
-        if master.life() != since {
+        if place.life() != since {
             // It went with its connection, or with its slot; a word about a slot that is not there
             // any more would be answered by an error that fred takes for another command's.
             return Ok(());
         }
+        let life = master.life();
         let result = master.links.events.sunsubscribe(self.names().roster(channel)).await;
-        master.trust_or_make_anew(since, result)
+        master.checked(life, result)
     }
 }
 
@@ -89,12 +98,12 @@ impl Place {
         for _ in 0..REDIRECTS {
             let map = self.shard.map();
             let Some(master) = map.owner(self.slot) else { break };
-            let life = master.life();
+            let (life, connection) = (self.life(), master.life());
             let result = master.links.events.ssubscribe(key.to_owned()).await;
             let moved = result.as_ref().err().and_then(|error| self.moved(error, master));
             match moved {
                 Some(Redirect::Moved { slot, address }) => self.shard.moved(slot, &address).await,
-                _ => return master.trust_or_make_anew(life, result).map(|()| life),
+                _ => return master.checked(connection, result).map(|()| life),
             }
         }
         Err(StoreError::Away(self.shard.trouble()))
@@ -110,9 +119,13 @@ impl Place {
 // === impl Master ===
 
 impl Master {
-    /// After any error on the events connection its state is unknown: a new one is made.
-    fn trust_or_make_anew(&self, life: u64, result: Result<(), Error>) -> Result<(), StoreError> {
+    /// After any other error on the events connection its state is unknown: a new one is made.
+    fn checked(&self, life: u64, result: Result<(), Error>) -> Result<(), StoreError> {
         let Err(error) = result else { return Ok(()) };
+        if error.details().starts_with("NOPERM") {
+            // Only about this channel, and no new connection may do more.
+            return Err(StoreError::Refused(error.details().to_owned()));
+        }
         self.make_events_anew(life, error.details());
         Err(error.into())
     }

@@ -43,7 +43,7 @@ pub(super) async fn run(shard: Arc<Shard>) {
 
 /// One server, which may turn out to be one of a cluster.
 async fn server(shard: &Arc<Shard>, address: RedisAddress) -> Result<(), StoreError> {
-    let master = shard.new_master(address.clone())?;
+    let master = shard.new_master((address.clone(), None))?;
     let keepalive = &master.links.keepalive;
     loop {
         tokio::time::sleep(TICK).await;
@@ -55,7 +55,7 @@ async fn server(shard: &Arc<Shard>, address: RedisAddress) -> Result<(), StoreEr
         match mode(keepalive).await {
             Ok(mode) if mode == "cluster" => break,
             Ok(_) => {
-                shard.adopt(Map::single(master)).await;
+                shard.adopt(Map::single(master));
                 return Ok(());
             }
             Err(error) => {

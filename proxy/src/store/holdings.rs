@@ -181,8 +181,7 @@ impl Holdings {
     /// The counts of `slots` together.
     pub(super) fn snapshot(&self, slots: &SlotSet) -> Snapshot {
         let mut sum = Snapshot::default();
-        for (slot, count) in (0..).zip(&self.counts).filter(|(slot, _)| slots.contains(*slot)) {
-            let _: u16 = slot;
+        for (_, count) in (0_u16..).zip(&self.counts).filter(|(slot, _)| slots.contains(*slot)) {
             sum.entries += u64::from(count.entries);
             sum.users += u64::from(count.users);
             sum.in_flight += u64::from(count.in_flight);

@@ -158,13 +158,17 @@ async fn renew(
     match memory.judge(names.first().cloned(), &kept, &held) {
         Verdict::Fine => {
             if memory.is_calm() && master.trust(life) {
-                shard.tell(StoreEvent::Trusted { life }).await;
+                shard.tell_soon(StoreEvent::Trusted { life });
             }
         }
         Verdict::Lost => {
-            shard.tell(StoreEvent::NewEpoch { life: master.life() }).await;
             master.mark_lost();
             shard.sweep.notify_one();
+            shard.tell_soon(StoreEvent::NewEpoch { life: master.life() });
+            if shard.map().slots() > 1 {
+                // It may have been a replica in between, and listeners are not told what they lost.
+                master.make_events_anew(life, "redis may have lost data");
+            }
         }
         Verdict::Differs => {
             tracing::warn!(

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::cluster_nodes::NOBODY;
-use super::master::Master;
+use super::cluster_nodes::{NOBODY, Named};
+use super::master::{Master, next_life};
 use super::slots::{SLOTS, SlotSet};
 use crate::config::RedisAddress;
 
@@ -13,6 +13,8 @@ pub(super) struct Map {
     masters: Vec<Arc<Master>>,
     /// For each slot a place in `masters`, or [`NOBODY`]; empty as long as no master is known.
     owners: Vec<u16>,
+    /// For each slot the life that began when its owner became its owner; see [`Master::life`].
+    stays: Vec<u64>,
 }
 
 // === impl Map ===
@@ -20,12 +22,13 @@ pub(super) struct Map {
 impl Map {
     /// One master for everything.
     pub(super) fn single(master: Arc<Master>) -> Self {
-        Self { masters: vec![master], owners: vec![0] }
+        Self { masters: vec![master], owners: vec![0], stays: vec![0] }
     }
 
     /// The masters of a cluster; `owners` has a place among them for each slot.
     pub(super) fn cluster(masters: Vec<Arc<Master>>, owners: Vec<u16>) -> Self {
-        Self { masters, owners }
+        let stays = vec![0; owners.len()];
+        Self { masters, owners, stays }
     }
 
     pub(super) fn masters(&self) -> &[Arc<Master>] {
@@ -33,7 +36,7 @@ impl Map {
     }
 
     pub(super) fn at(&self, address: &RedisAddress) -> Option<&Arc<Master>> {
-        self.masters.iter().find(|master| master.address == *address)
+        self.masters.iter().find(|master| master.is_at(address))
     }
 
     pub(super) fn has(&self, master: &Arc<Master>) -> bool {
@@ -45,8 +48,9 @@ impl Map {
     }
 
     /// Whether it says the same as these masters and, for each slot, places among them.
-    pub(super) fn says(&self, masters: &[RedisAddress], owners: &[u16]) -> bool {
-        self.masters.iter().map(|master| &master.address).eq(masters) && self.owners == owners
+    pub(super) fn says(&self, masters: &[Named], owners: &[u16]) -> bool {
+        let addresses = masters.iter().map(|(address, _)| address);
+        self.masters.iter().map(|master| &master.address).eq(addresses) && self.owners == owners
     }
 
     /// How many slots there are.
@@ -69,6 +73,11 @@ impl Map {
         self.slots_where(|_, owner| owner.is_some_and(|owner| Arc::ptr_eq(owner, master)))
     }
 
+    /// Every slot.
+    pub(super) fn all(&self) -> SlotSet {
+        self.slots_where(|_, _| true)
+    }
+
     pub(super) fn owns_any(&self, master: &Arc<Master>) -> bool {
         !self.owned_by(master).is_empty()
     }
@@ -81,9 +90,26 @@ impl Map {
         })
     }
 
+    /// The life that began when a slot came to where it is.
+    pub(super) fn stay(&self, slot: u16) -> u64 {
+        self.stays.get(usize::from(slot)).copied().unwrap_or_default()
+    }
+
+    /// Goes on with the stays of `old`, and begins others where the owner is another one.
+    pub(super) fn count_stays(&mut self, old: &Self) {
+        let life = next_life();
+        for slot in 0..u16::try_from(self.owners.len()).unwrap_or_default() {
+            let same = match (self.owner(slot), old.owner(slot)) {
+                (Some(owner), Some(before)) => Arc::ptr_eq(owner, before),
+                (owner, before) => owner.is_none() && before.is_none(),
+            };
+            self.stays[usize::from(slot)] = if same { old.stay(slot) } else { life };
+        }
+    }
+
     /// The same with one slot at another master; `None` when that is not known, or owns it already.
     pub(super) fn with_moved(&self, slot: u16, to: &RedisAddress) -> Option<Self> {
-        let place = self.masters.iter().position(|master| master.address == *to)?;
+        let place = self.masters.iter().position(|master| master.is_at(to))?;
         let place = u16::try_from(place).ok().filter(|place| *place != NOBODY)?;
         let owner = *self.owners.get(usize::from(slot))?;
         (owner != place).then(|| {
@@ -123,7 +149,7 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             io_timeout: Duration::from_secs(1),
         };
-        Master::new(address(port), &shard, CancellationToken::new()).unwrap()
+        Master::new((address(port), None), &shard, CancellationToken::new()).unwrap()
     }
 
     /// The first 100 slots belong to the first master, the others to the second; the last to nobody.
@@ -164,11 +190,24 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_that_comes_back_begins_another_stay() {
+        let masters = [master(1), master(2)];
+        let mut first = cluster(&masters);
+        first.count_stays(&Map::default());
+        let mut away = first.with_moved(5, &address(2)).unwrap();
+        away.count_stays(&first);
+        let mut back = away.with_moved(5, &address(1)).unwrap();
+        back.count_stays(&away);
+        assert!(first.stay(5) < away.stay(5) && away.stay(5) < back.stay(5));
+        assert_eq!(first.stay(6), back.stay(6));
+    }
+
+    #[test]
     fn one_slot_moves_to_a_master_that_is_known() {
         let map = cluster(&[master(1), master(2)]);
         let moved = map.with_moved(5, &address(2)).unwrap();
         assert_eq!(moved.moved_since(&map), [5].into_iter().collect());
-        assert!(moved.says(&[address(1), address(2)], &moved.owners.clone()));
+        assert!(moved.says(&[(address(1), None), (address(2), None)], &moved.owners.clone()));
         assert!(map.with_moved(5, &address(1)).is_none(), "it is there already");
         assert!(map.with_moved(5, &address(3)).is_none(), "nobody is there");
     }

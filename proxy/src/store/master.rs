@@ -15,6 +15,8 @@ use crate::config::{RedisAddress, RedisShard};
 #[derive(Debug)]
 pub(super) struct Master {
     pub(super) address: RedisAddress,
+    /// What else it is called by.
+    pub(super) alias: Option<RedisAddress>,
     pub(super) links: Links,
     /// The node name under which everything is added there; changed under the holdings' lock.
     name: Mutex<Arc<str>>,
@@ -41,7 +43,7 @@ pub(super) fn node_name() -> Arc<str> {
 }
 
 /// A number for the life of a connection that no other has.
-fn next_life() -> u64 {
+pub(super) fn next_life() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -51,13 +53,14 @@ fn next_life() -> u64 {
 impl Master {
     /// A master at `address`, reached as `shard` says; connects when its links are told to.
     pub(super) fn new(
-        address: RedisAddress,
+        (address, alias): (RedisAddress, Option<RedisAddress>),
         shard: &RedisShard,
         gone: CancellationToken,
     ) -> Result<Arc<Self>, StoreError> {
         Ok(Arc::new(Self {
             links: Links::new(&address, shard)?,
             address,
+            alias,
             name: Mutex::new(node_name()),
             health: Mutex::new(Health::Down(CONNECTING.to_owned())),
             life: AtomicU64::new(next_life()),
@@ -68,6 +71,10 @@ impl Master {
             lost: AtomicBool::new(false),
             gone,
         }))
+    }
+
+    pub(super) fn is_at(&self, address: &RedisAddress) -> bool {
+        self.address == *address || self.alias.as_ref() == Some(address)
     }
 
     pub(super) fn name(&self) -> Arc<str> {
@@ -150,6 +157,7 @@ impl Master {
     }
 
     pub(super) fn mark_lost(&self) {
+        self.trusted.store(0, Ordering::Release);
         self.lost.store(true, Ordering::Release);
     }
 

@@ -53,7 +53,8 @@ pub struct Settings {
     pub rosters: Vec<RedisShard>,
     /// The shards of user statuses; empty for those of the channels.
     pub books: Vec<RedisShard>,
-    /// How long the lease lives without being renewed; renewed every 1 s.
+    /// How long the lease lives without being renewed; renewed each second, or more often when it
+    /// is short.
     pub lease: Duration,
     pub prefix: String,
     /// How many books user statuses are spread over.

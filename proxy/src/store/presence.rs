@@ -65,7 +65,7 @@ impl Store {
     }
 
     /// Replaces the infos of a client that is in a channel's roster. After an error it is there
-    /// still, with the old infos or the new ones.
+    /// still, and has the new infos as soon as Redis answers again.
     pub async fn update(&self, channel: &Arc<str>, entry: Entry) -> Result<(), StoreError> {
         let place = self.roster_place(channel)?;
         place.up()?;
@@ -77,7 +77,11 @@ impl Store {
             holdings.insert(place.slot, channel, entry.clone());
             Some((words::PRESENCE_ADD, place.add(channel, &entry, node, false)))
         });
-        updated.await.map_or(Ok(()), |result| result.map(|_| ()))
+        let result = updated.await.map_or(Ok(()), |result| result.map(|_| ()));
+        if result.is_err() {
+            place.doubt(channel, &entry.client);
+        }
+        result
     }
 
     /// Takes a client out of a channel's roster. A call that fails is repeated until it is answered.
@@ -214,7 +218,7 @@ impl Place {
         Ok((cursor.bytes().ok_or_else(unexpected)?, page.bytes().ok_or_else(unexpected)?))
     }
 
-    /// Removes the client until Redis has answered.
+    /// Adds the client as it is held, or removes it, until Redis has answered.
     fn doubt(&self, channel: &Arc<str>, client: &Arc<str>) {
         let doubt = Doubt::Client { channel: channel.clone(), client: client.clone() };
         self.shard.doubts.add(self.slot, doubt);
@@ -224,7 +228,7 @@ impl Place {
         arg(self.shard.names.roster(channel))
     }
 
-    fn add(&self, channel: &str, entry: &Entry, node: &str, back: bool) -> Args {
+    pub(super) fn add(&self, channel: &str, entry: &Entry, node: &str, back: bool) -> Args {
         let mut args = vec![
             self.roster_key(channel),
             arg(entry.client.to_string()),

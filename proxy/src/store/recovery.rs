@@ -30,15 +30,20 @@ impl Recovery {
         self.dirty.add(slots);
     }
 
-    /// `name` ends as soon as everything in `slots`, which it may hold, was added under another.
+    /// `name` ends as soon as everything in `slots`, which it may hold, was added under another; and
+    /// so was what is still to be done elsewhere, which it may have held before.
     pub(super) fn retire(&mut self, name: Arc<str>, slots: &SlotSet) {
         self.soil(slots);
-        self.retiring.push(Retiring { name, waits_for: slots.clone() });
+        let mut waits_for = self.dirty.clone();
+        waits_for.add(&self.begun);
+        self.retiring.push(Retiring { name, waits_for });
     }
 
-    /// What is to be done now; ends with [`Self::done`].
-    pub(super) fn begin(&mut self) -> SlotSet {
-        self.begun = std::mem::take(&mut self.dirty);
+    /// What is to be done now, and can be in the slots of `usable`; ends with [`Self::done`].
+    pub(super) fn begin(&mut self, usable: &SlotSet) -> SlotSet {
+        self.begun = self.dirty.clone();
+        self.begun.keep(usable);
+        self.dirty.take_away(usable);
         self.begun.clone()
     }
 
@@ -82,18 +87,36 @@ mod tests {
         slots.iter().copied().collect()
     }
 
+    fn everything() -> SlotSet {
+        (0..16_384).collect()
+    }
+
+    #[test]
+    fn a_name_waits_for_what_has_moved_away_and_is_not_done_yet() {
+        let mut recovery = Recovery::default();
+        recovery.soil(&set(&[7]));
+        recovery.retire("old".into(), &set(&[1]));
+        // Slot 7 is at a master that is away.
+        assert_eq!(recovery.begin(&set(&[1])), set(&[1]));
+        recovery.done(&set(&[]));
+        assert!(recovery.ended().is_empty(), "slot 7 may have entries under the old name");
+        assert_eq!(recovery.begin(&everything()), set(&[7]));
+        recovery.done(&set(&[]));
+        assert_eq!(recovery.ended(), ["old".into()]);
+    }
+
     #[test]
     fn a_name_ends_when_all_its_slots_are_done() {
         let mut recovery = Recovery::default();
         recovery.retire("old".into(), &set(&[1, 2]));
-        let begun = recovery.begin();
+        let begun = recovery.begin(&everything());
         assert_eq!(begun, set(&[1, 2]));
         assert!(recovery.concerns(&begun));
         recovery.done(&set(&[2]));
         assert!(!recovery.concerns(&set(&[1])));
         assert!(recovery.ended().is_empty());
         assert_eq!(recovery.names().count(), 1);
-        let begun = recovery.begin();
+        let begun = recovery.begin(&everything());
         assert_eq!(begun, set(&[2]));
         recovery.done(&set(&[]));
         assert_eq!(recovery.ended(), ["old".into()]);
@@ -104,11 +127,11 @@ mod tests {
     fn what_becomes_dirty_while_it_is_done_is_done_again() {
         let mut recovery = Recovery::default();
         recovery.soil(&set(&[1, 2]));
-        recovery.begin();
+        recovery.begin(&everything());
         recovery.retire("gone".into(), &set(&[2]));
         recovery.done(&set(&[]));
         assert!(recovery.ended().is_empty(), "slot 2 was added to who is gone");
-        let begun = recovery.begin();
+        let begun = recovery.begin(&everything());
         assert_eq!(begun, set(&[2]));
         recovery.done(&set(&[]));
         assert_eq!(recovery.ended(), ["gone".into()]);

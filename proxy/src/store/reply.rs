@@ -98,8 +98,9 @@ impl Reply {
                 | ErrorKind::Canceled
                 | ErrorKind::Backpressure
                 | ErrorKind::Routing => return Err(error.into()),
-                // Whatever else there is began as the text of an error reply.
-                _ => return Err(refused(error.details())),
+                // An error reply begins with its word; fred's own errors are sentences.
+                _ if is_reply(error.details()) => return Err(refused(error.details())),
+                _ => return Err(error.into()),
             },
         })
     }
@@ -137,6 +138,11 @@ impl Reply {
     pub(super) fn fixed<const N: usize>(self) -> Option<[Reply; N]> {
         self.array()?.try_into().ok()
     }
+}
+
+fn is_reply(text: &str) -> bool {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 fn refused(text: &str) -> StoreError {

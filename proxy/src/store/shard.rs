@@ -1,5 +1,6 @@
 //! One Redis of those over which channels are spread: a server, a Sentinel group or a cluster.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::cluster_nodes::Named;
 use super::doubts::Doubts;
 use super::events::{self, StoreEvent};
 use super::holdings::Holdings;
@@ -20,6 +22,8 @@ use crate::config::{RedisAddress, RedisShard};
 
 /// How long counts are not compared after slots have moved: what is on its way is on neither side.
 const UNSETTLED: Duration = Duration::from_secs(4);
+/// The same while a node says that a slot is on its way; after that nobody is moving it.
+const STUCK: Duration = Duration::from_secs(60);
 /// How long a command waits for a look at the cluster that tells it where to go.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -42,13 +46,22 @@ pub(super) struct Shard {
     pub(super) looks: watch::Sender<u64>,
     /// Why no master is known.
     trouble: Mutex<String>,
-    /// When slots were seen to move.
-    moving: Mutex<Option<Instant>>,
+    /// Which slots are on their way, and since when these.
+    moving: Mutex<Moving>,
     pub(super) events: mpsc::Sender<StoreEvent>,
     /// The server stops: nothing new begins.
     pub(super) stopping: CancellationToken,
     /// Everything is let go of: connections end.
     closing: CancellationToken,
+}
+
+/// What is known of slots on their way.
+#[derive(Debug, Default)]
+struct Moving {
+    /// When a command or a map showed one.
+    seen: Option<Instant>,
+    /// What nodes say of slots that they give or take, and since when it is this.
+    marks: (BTreeSet<String>, Option<Instant>),
 }
 
 /// How a shard is told to end.
@@ -138,20 +151,20 @@ impl Shard {
     }
 
     /// A master at `address` whose connections begin to be made.
-    pub(super) fn new_master(&self, address: RedisAddress) -> Result<Arc<Master>, StoreError> {
-        let master = Master::new(address, &self.redis, self.closing.child_token())?;
+    pub(super) fn new_master(&self, named: Named) -> Result<Arc<Master>, StoreError> {
+        let master = Master::new(named, &self.redis, self.closing.child_token())?;
         link::connect(&master, &self.redis);
         Ok(master)
     }
 
     /// From now on `new` says who owns what: leases begin on new masters, and whatever slots have
     /// moved is added again and listened to where it is now.
-    pub(super) async fn adopt(self: &Arc<Self>, new: Map) {
-        self.change(|_| Some(new)).await;
+    pub(super) fn adopt(self: &Arc<Self>, new: Map) {
+        self.change(|_| Some(new));
     }
 
     /// The same for what `change` makes of the map there is, if anything; whether it did.
-    async fn change(self: &Arc<Self>, change: impl FnOnce(&Map) -> Option<Map>) -> bool {
+    fn change(self: &Arc<Self>, change: impl FnOnce(&Map) -> Option<Map>) -> bool {
         let Some((old, new)) = self.replace(change) else { return false };
         for master in new.masters().iter().filter(|master| !old.has(master)) {
             tokio::spawn(lease::keep(self.clone(), master.clone()));
@@ -164,7 +177,7 @@ impl Shard {
         }
         self.set_trouble(String::new());
         self.sweep.notify_one();
-        self.tell(StoreEvent::Renewed).await;
+        self.tell_soon(StoreEvent::Renewed);
         true
     }
 
@@ -173,7 +186,9 @@ impl Shard {
         // Under this lock, so that no command goes to an owner under a name that was retired.
         let mut holdings = self.holdings();
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        let new = Arc::new(change(&map)?);
+        let mut new = change(&map)?;
+        new.count_stays(&map);
+        let new = Arc::new(new);
         let old = std::mem::replace(&mut *map, new.clone());
         if holdings.slots() != new.slots() {
             // Nothing was held before the first map, and later ones have as many slots.
@@ -182,9 +197,7 @@ impl Shard {
         let moved = new.moved_since(&old);
         holdings.recovery.soil(&moved);
         for master in old.masters().iter().filter(|master| !new.has(master)) {
-            let mut slots = old.owned_by(master);
-            slots.keep(&moved);
-            holdings.recovery.retire(master.name(), &slots);
+            holdings.recovery.retire(master.name(), &old.owned_by(master));
         }
         if old.is_known() && !moved.is_empty() {
             drop((holdings, map));
@@ -198,7 +211,7 @@ impl Shard {
     pub(super) async fn moved(self: &Arc<Self>, slot: u16, to: &RedisAddress) {
         self.saw_moving();
         self.look.notify_one();
-        let changed = self.change(|map| map.with_moved(slot, to)).await;
+        let changed = self.change(|map| map.with_moved(slot, to));
         if !changed && self.map().at(to).is_none() {
             self.look_soon().await;
         }
@@ -216,13 +229,28 @@ impl Shard {
 
     /// Slots are moving: counts say nothing for a while.
     pub(super) fn saw_moving(&self) {
-        let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
-        *moving = Some(Instant::now());
+        self.moving().seen = Some(Instant::now());
+    }
+
+    /// Notes what nodes say of slots on their way. What an interrupted move has left behind stays
+    /// as it is, and counts for nothing after a while.
+    pub(super) fn saw_marks(&self, marks: BTreeSet<String>) {
+        let mut moving = self.moving();
+        if moving.marks.0 != marks {
+            moving.marks = (marks, Some(Instant::now()));
+            moving.seen = Some(Instant::now());
+        }
     }
 
     pub(super) fn is_settled(&self) -> bool {
-        let moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
-        moving.is_none_or(|at| at.elapsed() >= UNSETTLED)
+        let moving = self.moving();
+        let (marks, since) = &moving.marks;
+        let is_over = |at: &Option<Instant>, time| at.is_none_or(|at| at.elapsed() >= time);
+        is_over(&moving.seen, UNSETTLED) && (marks.is_empty() || is_over(since, STUCK))
+    }
+
+    fn moving(&self) -> MutexGuard<'_, Moving> {
+        self.moving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every name whose lease must live at `master`, its own first: what has moved there may still
@@ -236,6 +264,12 @@ impl Shard {
         own.chain(others).chain(holdings.recovery.names().cloned()).collect()
     }
 
+    /// The same for who must not wait, whoever is slow to listen.
+    pub(super) fn tell_soon(self: &Arc<Self>, event: StoreEvent) {
+        let shard = self.clone();
+        tokio::spawn(async move { shard.tell(event).await });
+    }
+
     pub(super) async fn tell(&self, event: StoreEvent) {
         if self.events.send(event).await.is_err() {
             tracing::debug!("nobody listens any more");
@@ -246,8 +280,10 @@ impl Shard {
 // === impl Place ===
 
 impl Place {
-    /// The life of the events connection on which events of this place arrive; 0 for none.
+    /// The life in which events of this place arrive, which begins anew with the events connection
+    /// and with each stay of the slot at a master; 0 for none.
     pub(super) fn life(&self) -> u64 {
-        self.shard.map().owner(self.slot).map(|owner| owner.life()).unwrap_or_default()
+        let map = self.shard.map();
+        map.owner(self.slot).map(|owner| owner.life().max(map.stay(self.slot))).unwrap_or_default()
     }
 }

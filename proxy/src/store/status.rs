@@ -57,6 +57,7 @@ impl Store {
             if send { Some((words::USERSTATUS_OFFLINE, place.hold(user, node)?)) } else { None }
         });
         let result = match went.await {
+            Some(Ok(_)) if place.shard.is_settled() => Ok(()),
             Some(Ok(_)) => place.release_elsewhere(std::slice::from_ref(user)).await,
             Some(Err(error)) => Err(error),
             None => return,
@@ -171,9 +172,6 @@ impl Place {
     /// still names them, and whoever is held twice would stay online with the second.
     pub(super) async fn release_elsewhere(&self, users: &[Arc<str>]) -> Result<(), StoreError> {
         let Some(owner) = self.shard.map().owner(self.slot).cloned() else { return Ok(()) };
-        if self.shard.is_settled() {
-            return Ok(());
-        }
         let own = owner.name();
         let others = self.shard.names_at(&owner).into_iter().filter(|name| *name != own);
         let releases = others.filter_map(|name| {
@@ -203,7 +201,11 @@ impl Shard {
         for ((slot, _), users) in parts {
             let place = Place { shard: self.clone(), slot };
             for users in users.chunks(BATCH) {
-                results.push((slot, place.put_back_batch(users).await));
+                let put = match place.up() {
+                    Ok(()) => place.put_back_batch(users).await,
+                    away => away,
+                };
+                results.push((slot, put));
             }
         }
         results

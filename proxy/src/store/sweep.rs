@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
 use super::holdings::List;
@@ -16,19 +17,23 @@ use super::slots::SlotSet;
 
 /// Commands under way at once while everything is put back.
 const AT_ONCE: usize = 256;
-/// How long to wait before an interrupted sweep goes on.
+/// How long to wait before an interrupted sweep goes on; longer each time it gets nowhere.
 const RETRY: Duration = Duration::from_millis(500);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+/// How long a master may take to let go of a name.
+const LET_GO: Duration = Duration::from_secs(1);
 
 /// Sweeps whenever it is asked for, until the server stops.
 pub(super) async fn run(shard: Arc<Shard>) {
     let sweeping = async {
         loop {
             shard.sweep.notified().await;
+            let mut pause = RETRY;
             while !sweep(&shard).await {
                 tokio::select! {
-                    () = tokio::time::sleep(RETRY) => {}
+                    () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_RETRY),
                     // Something else is to be done, perhaps where the first try failed.
-                    () = shard.sweep.notified() => {}
+                    () = shard.sweep.notified() => pause = RETRY,
                 }
             }
         }
@@ -36,31 +41,40 @@ pub(super) async fn run(shard: Arc<Shard>) {
     shard.stopping.run_until_cancelled(sweeping).await;
 }
 
-/// One pass over everything that is to be put back; whether nothing is left to do.
+/// One pass over everything that is to be put back and can be now; whether nothing is left to do.
 async fn sweep(shard: &Arc<Shard>) -> bool {
     let map = shard.map();
     let lost = map.masters().iter().filter(|master| master.is_lost());
-    for master in lost {
+    join_all(lost.map(async |master| {
         if let Err(error) = begin(shard, master).await {
             tracing::debug!(%error, address = %master.address, "putting back waits for redis");
         }
+    }))
+    .await;
+    // A master that is away delays nobody: its slots wait until it is up.
+    let up = map.masters().iter().filter(|master| master.up().is_ok());
+    let up: Vec<SlotSet> = up.map(|master| map.owned_by(master)).collect();
+    let mut usable = SlotSet::default();
+    for slots in &up {
+        usable.add(slots);
     }
-    let begun = shard.holdings().recovery.begin();
-    let put = put_back(shard, &begun).await;
-    let PutBack { failed, .. } = &put;
+    let begun = shard.holdings().recovery.begin(&usable);
+    let parts = up.into_iter().map(|mut slots| {
+        slots.keep(&begun);
+        put_back(shard, slots)
+    });
+    let put = join_all(parts).await.into_iter().fold(PutBack::default(), PutBack::and);
     let ended = {
         let mut holdings = shard.holdings();
-        holdings.recovery.done(failed);
+        holdings.recovery.done(&put.failed);
         holdings.recovery.ended()
     };
-    for name in &ended {
-        drop_everywhere(shard, name).await;
-    }
-    let (entries, users, waiting) = (put.entries, put.users, failed.len());
+    join_all(ended.iter().map(|name| drop_everywhere(shard, name))).await;
+    let (entries, users, waiting) = (put.entries, put.users, put.failed.len());
     if !ended.is_empty() {
-        tracing::info!(entries, users, waiting, "everything held was put back");
+        tracing::info!(entries, users, "everything held was put back");
     } else if entries + users > 0 {
-        tracing::debug!(entries, users, waiting, "what has moved was put back");
+        tracing::debug!(entries, users, waiting, "put back");
     }
     let map = shard.map();
     shard.holdings().recovery.is_idle() && !map.masters().iter().any(|master| master.is_lost())
@@ -70,15 +84,19 @@ async fn sweep(shard: &Arc<Shard>) -> bool {
 async fn begin(shard: &Arc<Shard>, master: &Arc<Master>) -> Result<(), StoreError> {
     let name = node_name();
     keep_name(shard, master, &name).await?;
+    let settled = shard.is_settled();
     let mut holdings = shard.holdings();
-    if master.take_lost() {
-        let old = master.rename(name);
-        holdings.recovery.retire(old, &shard.map().owned_by(master));
+    let map = shard.map();
+    if map.has(master) && master.take_lost() {
+        // What was on its way may have been there already.
+        let slots = if settled { map.owned_by(master) } else { map.all() };
+        holdings.recovery.retire(master.rename(name), &slots);
     }
     Ok(())
 }
 
 /// What was put back.
+#[derive(Default)]
 struct PutBack {
     entries: usize,
     users: usize,
@@ -86,15 +104,33 @@ struct PutBack {
     failed: SlotSet,
 }
 
-/// Adds everything in `slots` again.
-async fn put_back(shard: &Arc<Shard>, slots: &SlotSet) -> PutBack {
-    let List { entries, users } = shard.holdings().list(slots);
-    let mut put =
-        PutBack { entries: entries.len(), users: users.len(), failed: SlotSet::default() };
+// === impl PutBack ===
+
+impl PutBack {
+    fn and(mut self, other: Self) -> Self {
+        self.entries += other.entries;
+        self.users += other.users;
+        self.failed.add(&other.failed);
+        self
+    }
+}
+
+/// Adds everything in `slots`, which are at one master, again.
+async fn put_back(shard: &Arc<Shard>, slots: SlotSet) -> PutBack {
+    if slots.is_empty() {
+        return PutBack::default();
+    }
+    let List { entries, users } = shard.holdings().list(&slots);
+    let mut put = PutBack { entries: entries.len(), users: users.len(), ..PutBack::default() };
     let mut adding = stream::iter(entries)
-        .map(|(slot, channel, client)| async move {
+        .map(async |(slot, channel, client)| {
             let place = Place { shard: shard.clone(), slot };
-            (slot, place.put_back(&channel, &client).await)
+            // When the master goes away meanwhile, all that is left fails at once.
+            let added = match place.up() {
+                Ok(()) => place.put_back(&channel, &client).await,
+                away => away,
+            };
+            (slot, added)
         })
         .buffer_unordered(AT_ONCE);
     while let Some((slot, added)) = adding.next().await {
@@ -121,10 +157,12 @@ fn note(failed: &mut SlotSet, slot: u16, result: Result<(), StoreError>) {
 
 /// Nothing that is still held is under this name any more: what is, leaves.
 async fn drop_everywhere(shard: &Arc<Shard>, name: &str) {
-    for master in shard.map().masters() {
+    let map = shard.map();
+    join_all(map.masters().iter().map(async |master| {
         // Where it fails the lease runs out: nobody renews it.
-        if let Err(error) = let_go(master, name).await {
-            tracing::debug!(%error, address = %master.address, "an old lease was left to run out");
+        if !matches!(tokio::time::timeout(LET_GO, let_go(master, name)).await, Ok(Ok(()))) {
+            tracing::debug!(address = %master.address, "an old lease was left to run out");
         }
-    }
+    }))
+    .await;
 }

@@ -22,9 +22,10 @@ bbbb :0@0 master,noaddr - 0 0 1 disconnected
 #[test]
 fn masters_and_their_slots_are_read() {
     let view = view(NODES);
-    assert!(view.moving);
+    assert_eq!(view.marks, ["[93-<-67ed]".to_owned()].into());
     let owners = Owners::of(&[view]);
-    let names: Vec<String> = owners.masters.iter().map(ToString::to_string).collect();
+    let names: Vec<String> =
+        owners.masters.iter().map(|(address, _)| address.to_string()).collect();
     assert_eq!(names, ["127.0.0.1:30001", "127.0.0.1:30002", "asked:30003"]);
     let of = |slot: usize| owners.slots[slot];
     assert_eq!([of(0), of(5460), of(5461), of(16_383)], [0, 0, 1, 2]);
@@ -36,9 +37,9 @@ fn nodes_are_called_by_name_when_asked() {
 b 2.2.2.2:1@2, master - 0 0 2 connected 1
 c 3.3.3.3:1@2 master - 0 0 3 connected 2";
     let view = View::parse(text, &tcp("asked", 1), true).unwrap();
-    let mut masters = Owners::of(&[view]).masters;
-    masters.sort_by_key(ToString::to_string);
-    assert_eq!(masters, [tcp("2.2.2.2", 1), tcp("3.3.3.3", 1), tcp("one.example", 1)]);
+    let masters = Owners::of(&[view]).masters;
+    let one = (tcp("one.example", 1), Some(tcp("1.1.1.1", 1)));
+    assert_eq!(masters, [(tcp("2.2.2.2", 1), None), (tcp("3.3.3.3", 1), None), one]);
 }
 
 #[test]
@@ -56,16 +57,28 @@ fn the_newest_claim_counts() {
 }
 
 #[test]
+fn what_a_node_says_of_itself_counts_more_than_hearsay() {
+    let hearsay = "a 1.1.1.1:1@2 master - 0 0 5 connected 0-10\nb 2.2.2.2:1@2 myself,master - 0 0 4 connected 20-30";
+    let own = "a 1.1.1.1:1@2 myself,master - 0 0 5 connected 0-11";
+    for views in [[view(hearsay), view(own)], [view(own), view(hearsay)]] {
+        assert_eq!(Owners::of(&views).slots[11], 0);
+    }
+    let nobody = Owners::of(&[view("c 3.3.3.3:1@2 myself,master - 0 0 9 connected")]);
+    assert!(!nobody.are_known());
+}
+
+#[test]
 fn who_was_taken_out_has_no_say() {
     let inside = "a 1.1.1.1:1@2 myself,master - 0 0 1 connected 0-16383";
     let outside = "b 2.2.2.2:1@2 myself,master - 0 0 9 connected
 c 3.3.3.3:1@2 master - 0 0 9 connected 0-100";
     let owners = Owners::of(&[view(inside), view(outside)]);
-    assert_eq!(owners.masters, [tcp("1.1.1.1", 1)]);
+    assert_eq!(owners.masters, [(tcp("1.1.1.1", 1), None)]);
+    assert!(owners.are_known());
     // A new one without slots is known to those inside.
     let inside = format!("{inside}\nd 4.4.4.4:1@2 master - 0 0 2 connected");
     let owners = Owners::of(&[view(&inside), view(outside)]);
-    assert_eq!(owners.masters, [tcp("1.1.1.1", 1), tcp("4.4.4.4", 1)]);
+    assert_eq!(owners.masters, [(tcp("1.1.1.1", 1), None), (tcp("4.4.4.4", 1), None)]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::super::call::{self, arg};
 use super::super::cluster_nodes::{Owners, View};
 use super::super::link::Link;
 use super::super::map::Map;
+use super::super::master::Master;
 use super::super::reply::StoreError;
 use super::super::shard::Shard;
 use super::{LEAST_PAUSE, LOOK, PATIENCE, Probe};
@@ -17,8 +18,8 @@ use crate::config::RedisAddress;
 
 pub(super) async fn follow(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<(), StoreError> {
     loop {
-        match look(shard, seeds).await {
-            Ok(views) => adopt(shard, &views).await?,
+        match look(shard, seeds).await.and_then(|views| adopt(shard, &views)) {
+            Ok(()) => {}
             Err(error) if !shard.map().is_known() => shard.set_trouble(error.to_string()),
             Err(error) => tracing::debug!(%error, "nobody says who owns what"),
         }
@@ -50,14 +51,18 @@ async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, S
     }
     let mut errors = Vec::new();
     let known = map.masters().iter().map(|master| &master.address);
-    for address in seeds.iter().chain(known) {
+    for address in known.chain(seeds) {
         let probe = Probe::new(address, &shard.redis)?;
         if !probe.connected(shard.redis.connect_timeout).await {
             errors.push(probe.away().to_string());
             continue;
         }
         match view(&probe.link, shard, address).await {
-            Ok(view) => return Ok(vec![view]),
+            Ok(view) if Owners::of(std::slice::from_ref(&view)).are_known() => {
+                return Ok(vec![view]);
+            }
+            // It was taken out of the cluster, or is not in it yet.
+            Ok(_) => errors.push(format!("{address} knows no slots")),
             Err(why) => errors.push(format!("{address}: {why}")),
         }
     }
@@ -80,20 +85,28 @@ async fn text(link: &Link, word: &'static str) -> Result<String, StoreError> {
     text.ok_or(StoreError::Unexpected("CLUSTER"))
 }
 
-async fn adopt(shard: &Arc<Shard>, views: &[View]) -> Result<(), StoreError> {
-    if views.iter().any(|view| view.moving) {
-        shard.saw_moving();
-    }
-    let Owners { masters, slots } = Owners::of(views);
+fn adopt(shard: &Arc<Shard>, views: &[View]) -> Result<(), StoreError> {
+    shard.saw_marks(views.iter().flat_map(|view| view.marks.iter().cloned()).collect());
+    let owners = Owners::of(views);
     let map = shard.map();
-    if masters.is_empty() || map.says(&masters, &slots) {
+    if !owners.are_known() || map.says(&owners.masters, &owners.slots) {
         return Ok(());
     }
-    let masters = masters.into_iter().map(|address| match map.at(&address) {
-        Some(master) => Ok(master.clone()),
-        None => shard.new_master(address),
-    });
-    let masters = masters.collect::<Result<_, _>>()?;
-    shard.adopt(Map::cluster(masters, slots)).await;
+    let mut masters = Vec::new();
+    let mut new: Vec<Arc<Master>> = Vec::new();
+    for named in owners.masters {
+        if let Some(master) = map.at(&named.0) {
+            masters.push(master.clone());
+            continue;
+        }
+        let master = shard.new_master(named).inspect_err(|_| {
+            for master in &new {
+                master.gone.cancel();
+            }
+        })?;
+        new.push(master.clone());
+        masters.push(master);
+    }
+    shard.adopt(Map::cluster(masters, owners.slots));
     Ok(())
 }
