@@ -61,7 +61,7 @@ async fn run(loaded: Loaded) -> anyhow::Result<()> {
     if dev {
         print(&dev_mode::welcome(&shown, &app)?).context("cannot write to standard output")?;
     }
-    app.run(stop).await;
+    Box::pin(app.run(stop)).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -162,6 +162,6 @@ fn sentinels_and_servers_are_both_asked_for_certificates() {
     eventually("it says what is away", || {
         let ready = server.http().get("/ready");
         assert_eq!(ready.status, 503);
-        ready.body.contains("no sentinel answers").then_some(())
+        ready.body.contains("no sentinel names the master").then_some(())
     });
 }

@@ -101,7 +101,7 @@ pub(super) async fn resubscribe(hub: Hub) {
                     // After a failure the connection is a new one, and then this starts again.
                     if hub.listen_again(&channel).await.is_ok() {
                         if !hub.inner.store.is_trusted(&channel) {
-                            hub.distrust(&channel);
+                            hub.with_mirror(&channel, Mirror::distrust_connection);
                         }
                         hub.check_soon(&channel);
                     }
@@ -121,7 +121,7 @@ pub(super) fn all(hub: &Hub, life: u64) {
 /// Redis may have lost data: whoever is gone from it is given time to come back.
 pub(super) fn new_epoch(hub: &Hub, life: u64) {
     for channel in mirrored(hub, life) {
-        hub.distrust(&channel);
+        hub.with_mirror(&channel, Mirror::distrust);
     }
     all(hub, life);
 }
@@ -303,11 +303,11 @@ impl Hub {
         });
     }
 
-    fn distrust(&self, channel: &str) {
+    fn with_mirror(&self, channel: &str, change: impl FnOnce(&mut Mirror)) {
         if let Some(state) = self.channels(channel).get_mut(channel)
             && let Some(mirror) = &mut state.mirror
         {
-            mirror.distrust();
+            change(mirror);
         }
     }
 

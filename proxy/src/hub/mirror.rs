@@ -53,6 +53,8 @@ pub(super) struct Mirror {
     /// Events that arrived since a read was sent off.
     reading: Option<Vec<Event>>,
     patience: Patience,
+    /// The wait, or the one that is due, is only because the events connection is a new one.
+    only_connection: bool,
     /// Counts the waits, so that the end of one is not taken for the end of the next.
     waits: u32,
     /// Something was missed since the last read.
@@ -143,6 +145,7 @@ impl Mirror {
             members: Members::Known(HashMap::new()),
             reading: Some(Vec::new()),
             patience: Patience::None,
+            only_connection: false,
             waits: 0,
             gap: false,
         }
@@ -191,15 +194,25 @@ impl Mirror {
     /// names too much to be taken out.
     pub(super) fn distrust(&mut self) {
         self.patience = Patience::Due;
+        self.only_connection = false;
+    }
+
+    /// The same because events were missed, and nobody knows yet whether Redis has lost data too.
+    pub(super) fn distrust_connection(&mut self) {
+        let waits = matches!(self.patience, Patience::Due | Patience::Waiting);
+        self.only_connection |= !waits;
+        self.patience = Patience::Due;
     }
 
     /// What the coming [`Self::end_read`] does with differences, and the number of the wait that begins
     /// with it. A roster that `vanished` under a mirror that shows somebody is a loss as well.
     pub(super) fn judge_read(&mut self, vanished: bool) -> (Differences, Option<u32>) {
         let before = self.patience;
+        let vanished = vanished && !self.is_empty();
+        self.only_connection &= !vanished;
         self.patience = match before {
             Patience::Due => Patience::Waiting,
-            Patience::None if vanished && !self.is_empty() => Patience::Waiting,
+            Patience::None if vanished => Patience::Waiting,
             Patience::Over => Patience::None,
             other => other,
         };
@@ -220,9 +233,11 @@ impl Mirror {
         }
     }
 
-    /// Redis has lost nothing: the next read is believed. Whether a wait ends with that.
+    /// Redis has lost nothing when the connection was made: the next read is believed, unless there
+    /// is another reason to wait. Whether a wait ends with that.
     pub(super) fn trust(&mut self) -> bool {
-        let waits = matches!(self.patience, Patience::Due | Patience::Waiting);
+        let waits =
+            self.only_connection && matches!(self.patience, Patience::Due | Patience::Waiting);
         if waits {
             self.patience = Patience::Over;
         }

@@ -17,8 +17,11 @@ pub(super) struct View {
     masters: Vec<Claim>,
     /// What this node says of slots on their way from it or to it.
     pub(super) marks: BTreeSet<String>,
-    /// The node that says this owns slots itself.
-    owns_slots: bool,
+    /// The slots that the node that says this owns itself.
+    own_slots: usize,
+    /// The id of the node that says this, and of all that it knows.
+    own_id: String,
+    ids: BTreeSet<String>,
 }
 
 /// A master and the slots it owns.
@@ -74,11 +77,15 @@ impl View {
 
     fn read_line(&mut self, line: &str, asked: &RedisAddress, by_name: bool) -> Option<()> {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [_id, address, flags, _master, _ping, _pong, epoch, _link, slots @ ..] = &fields[..]
+        let [id, address, flags, _master, _ping, _pong, epoch, _link, slots @ ..] = &fields[..]
         else {
             return None;
         };
         let flags: Vec<&str> = flags.split(',').collect();
+        self.ids.insert((*id).to_owned());
+        if flags.contains(&"myself") {
+            (*id).clone_into(&mut self.own_id);
+        }
         let marks = slots.iter().filter(|slot| slot.starts_with('['));
         self.marks.extend(marks.map(|mark| (*mark).to_owned()));
         let unknown = ["noaddr", "handshake"].iter().any(|flag| flags.contains(flag));
@@ -92,15 +99,12 @@ impl View {
             return Some(());
         }
         let own = flags.contains(&"myself");
-        self.owns_slots |= !slots.is_empty() && own;
         let (address, alias) = node_address(address, asked, by_name)?;
-        self.masters.push(Claim {
-            address,
-            alias,
-            own,
-            epoch: epoch.parse().ok()?,
-            slots: slots.into_iter().map(slot_range).collect::<Option<_>>()?,
-        });
+        let slots: Vec<_> = slots.into_iter().map(slot_range).collect::<Option<_>>()?;
+        if own {
+            self.own_slots = slots.iter().map(|(first, last)| usize::from(last - first) + 1).sum();
+        }
+        self.masters.push(Claim { address, alias, own, epoch: epoch.parse().ok()?, slots });
         Some(())
     }
 }
@@ -145,11 +149,9 @@ impl Owners {
         self.slots.iter().any(|owner| *owner != NOBODY)
     }
 
-    /// Puts together what several nodes say. A node without slots is asked only if there is no
-    /// other: it may have been taken out of the cluster, and know only itself or strangers.
+    /// Puts together what several nodes of one cluster say.
     pub(super) fn of(views: &[View]) -> Self {
-        let some_own = views.iter().any(|view| view.owns_slots);
-        let views = views.iter().filter(|view| view.owns_slots || !some_own);
+        let views = of_one_cluster(views).into_iter();
         let mut claims: BTreeMap<String, &Claim> = BTreeMap::new();
         for claim in views.flat_map(|view| &view.masters) {
             let known = claims.entry(claim.address.to_string()).or_insert(claim);
@@ -172,6 +174,21 @@ impl Owners {
         }
         Self { masters, slots }
     }
+}
+
+/// The views of nodes that know each other; where there are several such, the most. A node that was
+/// taken out of the cluster knows only itself, those it has left, or strangers. One without slots is
+/// asked only if there is no other.
+fn of_one_cluster(views: &[View]) -> Vec<&View> {
+    let some_own = views.iter().any(|view| view.own_slots > 0);
+    let views: Vec<&View> = views.iter().filter(|view| view.own_slots > 0 || !some_own).collect();
+    let knows = |one: &View, other: &View| one.ids.contains(&other.own_id);
+    let groups = views.iter().map(|view| {
+        let friends = views.iter().filter(|other| knows(view, other) && knows(other, view));
+        friends.copied().collect::<Vec<_>>()
+    });
+    let slots = |group: &[&View]| group.iter().map(|view| view.own_slots).sum::<usize>();
+    groups.max_by_key(|group| (group.len(), slots(group))).unwrap_or_default()
 }
 
 // === impl Redirect ===

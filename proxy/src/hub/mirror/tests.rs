@@ -255,7 +255,14 @@ fn what_a_read_after_a_loss_has_too_much_waits_as_well() {
 fn trust_ends_a_wait() {
     let mut mirror = mirror(10, &["a"]);
     assert!(!mirror.trust());
-    mirror.distrust();
+    mirror.distrust_connection();
     assert!(mirror.trust());
     assert_eq!(mirror.judge_read(false), (Differences::Show, None));
+    // There is another reason to wait.
+    mirror.distrust();
+    mirror.distrust_connection();
+    assert!(!mirror.trust());
+    mirror.distrust_connection();
+    assert_eq!(mirror.judge_read(true), (Differences::Wait, Some(1)));
+    assert!(!mirror.trust(), "the roster vanished");
 }

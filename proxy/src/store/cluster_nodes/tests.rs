@@ -33,7 +33,7 @@ fn masters_and_their_slots_are_read() {
 
 #[test]
 fn nodes_are_called_by_name_when_asked() {
-    let text = "a 1.1.1.1:1@2,one.example master - 0 0 1 connected 0
+    let text = "a 1.1.1.1:1@2,one.example myself,master - 0 0 1 connected 0
 b 2.2.2.2:1@2, master - 0 0 2 connected 1
 c 3.3.3.3:1@2 master - 0 0 3 connected 2";
     let view = View::parse(text, &tcp("asked", 1), true).unwrap();
@@ -44,14 +44,17 @@ c 3.3.3.3:1@2 master - 0 0 3 connected 2";
 
 #[test]
 fn the_newest_claim_counts() {
-    let old = "a 1.1.1.1:1@2 master - 0 0 5 connected 0-100";
-    let new = "b 2.2.2.2:1@2 master - 0 0 6 connected 50-100";
+    let old = "a 1.1.1.1:1@2 myself,master - 0 0 5 connected 0-100
+b 2.2.2.2:1@2 master - 0 0 0 connected";
+    let new = "b 2.2.2.2:1@2 myself,master - 0 0 6 connected 50-100
+a 1.1.1.1:1@2 master - 0 0 5 connected 0-100";
     for views in [[view(old), view(new)], [view(new), view(old)]] {
         let owners = Owners::of(&views);
         assert_eq!((owners.slots[0], owners.slots[50], owners.slots[101]), (0, 1, NOBODY));
     }
     // The same master, as two nodes see it: what it owns now is what it says now.
-    let fewer = "a 1.1.1.1:1@2 master - 0 0 7 connected 0-10";
+    let fewer = "a 1.1.1.1:1@2 myself,master - 0 0 7 connected 0-10
+b 2.2.2.2:1@2 master - 0 0 0 connected";
     let owners = Owners::of(&[view(old), view(fewer)]);
     assert_eq!((owners.slots[10], owners.slots[11]), (0, NOBODY));
 }
@@ -59,7 +62,7 @@ fn the_newest_claim_counts() {
 #[test]
 fn what_a_node_says_of_itself_counts_more_than_hearsay() {
     let hearsay = "a 1.1.1.1:1@2 master - 0 0 5 connected 0-10\nb 2.2.2.2:1@2 myself,master - 0 0 4 connected 20-30";
-    let own = "a 1.1.1.1:1@2 myself,master - 0 0 5 connected 0-11";
+    let own = "a 1.1.1.1:1@2 myself,master - 0 0 5 connected 0-11\nb 2.2.2.2:1@2 master - 0 0 4 connected 20-30";
     for views in [[view(hearsay), view(own)], [view(own), view(hearsay)]] {
         assert_eq!(Owners::of(&views).slots[11], 0);
     }
@@ -75,6 +78,10 @@ c 3.3.3.3:1@2 master - 0 0 9 connected 0-100";
     let owners = Owners::of(&[view(inside), view(outside)]);
     assert_eq!(owners.masters, [(tcp("1.1.1.1", 1), None)]);
     assert!(owners.are_known());
+    // Not even where it owns something again.
+    let elsewhere = "b 2.2.2.2:1@2 myself,master - 0 0 9 connected 0-5\nc 3.3.3.3:1@2 master - 0 0 9 connected 6-100";
+    let owners = Owners::of(&[view(elsewhere), view(inside)]);
+    assert_eq!(owners.masters, [(tcp("1.1.1.1", 1), None)]);
     // A new one without slots is known to those inside.
     let inside = format!("{inside}\nd 4.4.4.4:1@2 master - 0 0 2 connected");
     let owners = Owners::of(&[view(&inside), view(outside)]);
