@@ -221,7 +221,9 @@ pub(crate) fn settle_first(ctx: &Ctx, key: &mut OpenKey<'_, Book>, users: &[&str
     let settled = key.change(|book, acting| {
         let held = users.iter().filter(|user| book.is_unsettled(user, acting.leases()));
         let held: Vec<String> = held.map(|user| (*user).to_owned()).collect();
-        held.iter().for_each(|user| book.settle_user(user, &mut acting.means()));
+        for user in &held {
+            book.settle_user(user, &mut acting.means());
+        }
         held
     });
     tell_records(ctx, key, &settled.unwrap_or_default());
