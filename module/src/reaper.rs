@@ -10,7 +10,7 @@ use crate::keyed::{OpenKey, Subject};
 use crate::lease::LeaseId;
 use crate::native::context::{Ctx, OwnStr};
 use crate::native::string::Str;
-use crate::native::{cell, clock};
+use crate::native::{cell, clock, server};
 use crate::registry::{KeyId, Kind, TICK_MS};
 use crate::roster::{Holder, Roster, change};
 
@@ -205,13 +205,45 @@ fn end_statuses(ctx: &Ctx, key: &mut OpenKey<'_, Book>, task: Task) -> usize {
             done.push(user);
         }
     });
-    if !done.is_empty() {
-        let what = match task {
-            Task::Lease(_) => words::SETTLE,
-            Task::Deadlines => words::GONE,
-        };
-        let own: Vec<OwnStr> = done.iter().map(|user| OwnStr::new(user.as_bytes())).collect();
-        ctx.replicate_status(key.name(), &[what], own.iter().map(OwnStr::as_str));
+    match task {
+        _ if done.is_empty() => {}
+        Task::Lease(_) if server::slots_migrate() => tell_records(ctx, key, &done),
+        Task::Lease(_) => tell_users(ctx, key.name(), words::SETTLE, &done),
+        Task::Deadlines => tell_users(ctx, key.name(), words::GONE, &done),
     }
     done.len()
+}
+
+/// Before a command changes users whom ended leases hold: it would let those go, and nobody could
+/// tell a slot's next master any more, who knows nothing of the ends.
+pub(crate) fn settle_first(ctx: &Ctx, key: &mut OpenKey<'_, Book>, users: &[&str]) {
+    if !server::slots_migrate() || cell::with(|state| state.unswept().is_empty()) {
+        return;
+    }
+    let settled = key.change(|book, acting| {
+        let held = users.iter().filter(|user| book.is_unsettled(user, acting.leases()));
+        let held: Vec<String> = held.map(|user| (*user).to_owned()).collect();
+        for user in &held {
+            book.settle_user(user, &mut acting.means());
+        }
+        held
+    });
+    tell_records(ctx, key, &settled.unwrap_or_default());
+}
+
+fn tell_users(ctx: &Ctx, name: &Str, what: &str, users: &[String]) {
+    let own: Vec<OwnStr> = users.iter().map(|user| OwnStr::new(user.as_bytes())).collect();
+    ctx.replicate_status(name, &[what], own.iter().map(OwnStr::as_str));
+}
+
+/// Tells what users' records are now, which needs no knowledge of leases.
+fn tell_records(ctx: &Ctx, key: &mut OpenKey<'_, Book>, users: &[String]) {
+    for user in users {
+        let mut record = Vec::new();
+        let there = key.change(|book, acting| book.push_stored(user, acting.leases(), &mut record));
+        if there == Some(true) {
+            let record = OwnStr::new(&record);
+            ctx.replicate_status(key.name(), &[words::PUT], std::iter::once(record.as_str()));
+        }
+    }
 }

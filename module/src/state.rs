@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) record: Vec<u8>,
     /// The timer last saw clients paused.
     pub(crate) paused: bool,
+    /// What a master sends is being loaded: what is flushed now makes room for it.
+    pub(crate) syncing: bool,
     /// When the timer last ran, on the monotonic clock.
     pub(crate) visited_ms: u64,
 }
@@ -108,6 +110,7 @@ impl State {
             outbox: Outbox::default(),
             record: Vec::new(),
             paused: false,
+            syncing: false,
             visited_ms: 0,
         }
     }
@@ -128,10 +131,15 @@ impl State {
     #[must_use]
     pub(crate) fn flush(&mut self, db: Option<u32>) -> Vec<Space> {
         self.epoch = new_epoch();
-        match db {
+        let old = match db {
             None => std::mem::take(&mut self.spaces),
             Some(db) => vec![std::mem::take(self.space(db))],
+        };
+        // Valkey 9 flushes only when the load has begun and what comes looks right.
+        if self.syncing {
+            self.forget_idle_leases();
         }
+        old
     }
 
     /// Keeps the deadline queue of a replica small.
@@ -200,7 +208,18 @@ impl State {
     }
 
     /// Data is about to be loaded, and names its leases: those of data that is gone are forgotten.
-    pub(crate) fn before_load(&mut self) {
+    pub(crate) fn before_load(&mut self, from_master: bool) {
+        self.syncing = from_master;
+        self.forget_idle_leases();
+    }
+
+    pub(crate) fn after_load(&mut self, grace_ms: u64) {
+        self.syncing = false;
+        self.draw_epoch();
+        self.leases.grace(grace_ms);
+    }
+
+    fn forget_idle_leases(&mut self) {
         let spaces = &self.spaces;
         self.leases.retain(|lease| spaces.iter().any(|space| space.holds.contains_key(&lease)));
     }
@@ -259,6 +278,10 @@ impl<'a> Acting<'a> {
     pub(crate) fn means(&mut self) -> Means<'_, Account<'a>> {
         Means { leases: self.leases, ledger: &mut self.account }
     }
+
+    pub(crate) fn leases(&self) -> &'a Leases {
+        self.leases
+    }
 }
 
 impl Ledger for Acting<'_> {
@@ -304,5 +327,38 @@ impl World for Acting<'_> {
             Why::Expired => self.counters.leaves_expired += 1,
             Why::Lease => self.counters.leaves_lease += 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(state: &State) -> Vec<String> {
+        let list = state.leases.list(0);
+        list.into_iter().map(|(_, lease, _)| lease.node().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_flush_ends_no_lease_unless_it_makes_room_for_what_a_master_sends() {
+        let mut state = State::new();
+        let held = state.leases.ensure("held", 1_000);
+        state.leases.ensure("idle", 1_000);
+        let key = state.space(0).attach(b"room", Kind::Roster);
+        let mut account = Account { holds: &mut state.space(0).holds, key, kind: Kind::Roster };
+        account.whole(held, 1, true);
+        // The load of a file, in which a flush may be written down.
+        state.before_load(false);
+        drop(state.flush(None));
+        state.after_load(0);
+        assert_eq!(nodes(&state), ["held"]);
+        // Valkey 9: the load begins, and only then the old data goes.
+        state.before_load(true);
+        drop(state.flush(None));
+        assert_eq!(nodes(&state), [""; 0]);
+        state.leases.ensure("new", 1_000);
+        state.after_load(0);
+        drop(state.flush(None));
+        assert_eq!(nodes(&state), ["new"]);
     }
 }

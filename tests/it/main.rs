@@ -42,6 +42,7 @@ mod module_replica;
 mod module_roster;
 mod module_scan;
 mod module_status;
+mod module_valkey_slots;
 mod module_wall_clock;
 mod pause;
 mod redis_login;

@@ -73,9 +73,11 @@ impl Cluster {
         });
         let own = cli.ask("CLUSTER MYID").text();
         within(CHANGE, "everybody knows whose replica it is", || {
+            // Who has no link to it yet cannot answer when it asks for votes.
             let knows = |node: &Redis| {
-                let replicas = node.cli().ask(&format!("CLUSTER REPLICAS {id}")).to_string();
-                replicas.contains(&own)
+                let replicas = node.cli().ask(&format!("CLUSTER REPLICAS {id}")).array();
+                let mut lines = replicas.iter().map(Reply::text);
+                lines.any(|line| line.starts_with(&own) && line.trim_end().ends_with(" connected"))
             };
             self.nodes.iter().all(knows).then_some(())
         });

@@ -46,6 +46,20 @@ impl Listener {
         }
     }
 
+    /// Every event until the server ends the subscription, as it does when the slot is another's.
+    pub fn until_the_end(&mut self) -> Vec<Value> {
+        let mut events = Vec::new();
+        loop {
+            let message = self.connection.read().expect("the server ends it").array();
+            match message[0].text().as_str() {
+                "sunsubscribe" => return events,
+                kind => assert_eq!(kind, "smessage"),
+            }
+            let event = message[2].text();
+            events.push(serde_json::from_str(&event).expect("an event is JSON"));
+        }
+    }
+
     /// Hears these events next, one a line. A member `"<x>"` that is new stands for any value, and
     /// for the same value from then on.
     pub fn hears(&mut self, text: &str) {

@@ -71,18 +71,25 @@ impl Redis {
         replica
     }
 
-    /// The server's version: `[7, 0, 15]`.
+    /// The version of Redis it is: `[7, 0, 15]`. Every Valkey says `[7, 2, 4]`.
     pub fn version(&self) -> [u32; 3] {
-        let text = self.info("redis_version");
-        let numbers: Vec<u32> = text.split('.').filter_map(|part| part.parse().ok()).collect();
-        numbers.try_into().unwrap_or_else(|_| panic!("not a version: {text}"))
+        numbers(&self.info("redis_version"))
+    }
+
+    /// The version of Valkey it is, if it is one.
+    pub fn valkey(&self) -> Option<[u32; 3]> {
+        self.try_info("valkey_version").as_deref().map(numbers)
     }
 
     /// A field of `INFO everything`.
     pub fn info(&self, field: &str) -> String {
+        self.try_info(field).unwrap_or_else(|| panic!("no {field} in INFO"))
+    }
+
+    fn try_info(&self, field: &str) -> Option<String> {
         let info = self.cli().ask("INFO everything").text();
         let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        value.unwrap_or_else(|| panic!("no {field} in INFO")).trim().to_owned()
+        value.map(|value| value.trim().to_owned())
     }
 
     /// A new connection.
@@ -189,6 +196,11 @@ impl Redis {
         self.process = Some(process);
         Ok(())
     }
+}
+
+fn numbers(version: &str) -> [u32; 3] {
+    let numbers: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+    numbers.try_into().unwrap_or_else(|_| panic!("not a version: {version}"))
 }
 
 /// The server under test: `TEST_REDIS_SERVER`, or the one that is installed.

@@ -35,6 +35,21 @@ impl Book {
         }
     }
 
+    /// The stored form of a user's record, if there is one.
+    pub(crate) fn push_stored(&self, user: &str, leases: &Leases, bytes: &mut Vec<u8>) -> bool {
+        let slot = self.find(user);
+        if let Some(slot) = slot {
+            self.stored(slot, leases).push(bytes);
+        }
+        slot.is_some()
+    }
+
+    /// Whether leases that have ended still hold a user.
+    pub(crate) fn is_unsettled(&self, user: &str, leases: &Leases) -> bool {
+        let mut holders = self.find(user).into_iter().flat_map(|slot| self.holders(slot));
+        holders.any(|lease| leases.alive(lease).is_none())
+    }
+
     fn stored<'a>(&'a self, slot: u32, leases: &'a Leases) -> StoredStatus<'a> {
         let record = &self.records.slots[slot];
         let alive = self.live_holders(slot, leases).filter_map(|lease| leases.alive(lease));

@@ -11,6 +11,7 @@ use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::context::Ctx;
 use crate::native::string::Str;
+use crate::reaper;
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
 /// The arguments.
@@ -50,6 +51,7 @@ impl<'a> Del<'a> {
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
         let mut key = OpenKey::<Book>::open(ctx, self.key)?;
+        reaper::settle_first(ctx, &mut key, &self.users);
         let cleared = key.change(|book, acting| {
             let mut cleared = 0;
             for user in &self.users {

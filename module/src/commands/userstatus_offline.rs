@@ -11,6 +11,7 @@ use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::context::Ctx;
+use crate::reaper;
 use crate::spec::{Access, Command, Keys, Spec};
 
 /// The arguments.
@@ -51,6 +52,7 @@ impl<'a> Offline<'a> {
             ctx.reply_number(0);
             return Ok(());
         };
+        reaper::settle_first(ctx, &mut key, &asked.users);
         let left = key.change(|book, acting| {
             let mut left = 0;
             for user in &asked.users {

@@ -12,6 +12,7 @@ use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::context::Ctx;
 use crate::native::string::Str;
+use crate::reaper;
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
 /// `key LEASE node EX s user [user ...]`, which `OFFLINE` takes too.
@@ -80,6 +81,7 @@ impl<'a> Online<'a> {
             Some((lease, state.leases.alive(lease)?.px()))
         })
         .ok_or_else(|| CommandError::NoLease(asked.node.into()))?;
+        reaper::settle_first(ctx, &mut key, &asked.users);
         let new = key.change_or_create(|book, acting| {
             let mut new = 0;
             for user in &asked.users {

@@ -10,6 +10,7 @@ use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::context::Ctx;
 use crate::native::string::Str;
+use crate::reaper;
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
 /// The arguments.
@@ -51,6 +52,7 @@ impl<'a> Touch<'a> {
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
         let mut key = OpenKey::<Book>::open(ctx, self.key)?;
+        reaper::settle_first(ctx, &mut key, &self.users);
         let at = key.now_s();
         key.change_or_create(|book, acting| {
             for user in &self.users {

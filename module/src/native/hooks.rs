@@ -260,12 +260,9 @@ unsafe extern "C" fn on_loading(
     guarded((), || {
         cell::with(|state| match sub {
             raw::REDISMODULE_SUBEVENT_LOADING_RDB_START
-            | raw::REDISMODULE_SUBEVENT_LOADING_AOF_START
-            | raw::REDISMODULE_SUBEVENT_LOADING_REPL_START => state.before_load(),
-            _ => {
-                state.draw_epoch();
-                state.leases.grace(config::lease_grace_ms());
-            }
+            | raw::REDISMODULE_SUBEVENT_LOADING_AOF_START => state.before_load(false),
+            raw::REDISMODULE_SUBEVENT_LOADING_REPL_START => state.before_load(true),
+            _ => state.after_load(config::lease_grace_ms()),
         });
     });
 }

@@ -4,12 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis_module::raw;
 
+use super::context::Ctx;
+
 /// Valkey 9: keys may arrive before their slot does. Elsewhere the bit is another's or nobody's.
 const HANDLE_ATOMIC_SLOT_MIGRATION: i32 = 1 << 5;
 /// Valkey 9: the command comes from the master that a slot migrates from.
 const SLOT_IMPORT_CLIENT: u32 = 1 << 25;
 
 static VALKEY: AtomicBool = AtomicBool::new(false);
+static SLOTS_MIGRATE: AtomicBool = AtomicBool::new(false);
 
 /// Asks the server, once, at load.
 pub(super) fn ask(ctx: *mut raw::RedisModuleCtx) {
@@ -22,6 +25,14 @@ pub(super) fn ask(ctx: *mut raw::RedisModuleCtx) {
         there
     };
     VALKEY.store(valkey, Ordering::Relaxed);
+    let cluster = Ctx::new(ctx).has(raw::REDISMODULE_CTX_FLAGS_CLUSTER);
+    SLOTS_MIGRATE.store(cluster && options() != 0, Ordering::Relaxed);
+}
+
+/// Whether a slot's next master may follow this one's commands for that slot: it hears no command
+/// without a key, so no end of a lease.
+pub(crate) fn slots_migrate() -> bool {
+    SLOTS_MIGRATE.load(Ordering::Relaxed)
 }
 
 /// Options of the module that only some servers know.
