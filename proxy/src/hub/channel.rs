@@ -77,7 +77,7 @@ impl Channel {
             Message::Leave(entry) => (Kind::Leave, entry),
             Message::Reset { .. } => {
                 // Whoever was there is put back, perhaps after others have joined.
-                mirror.distrust();
+                mirror.patience().distrust();
                 return true;
             }
             Message::Publication(_) => return true,

@@ -11,12 +11,16 @@ use tokio::sync::mpsc;
 
 use super::Hub;
 use super::mirror::{Known, Mirror, Read};
+use super::patience::Differences;
 use crate::store::{Roster, Stats, StoreError};
 
 /// How often every mirrored roster's sequence is compared.
 const PERIOD: Duration = Duration::from_secs(10);
 /// After a loss, how long others have to put back what was lost.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How much longer joins wait that no event tells: after a load or a failover Redis keeps what a
+/// server held that died for the grace of its lease, 10 s unless configured otherwise.
+const LATE: Duration = Duration::from_secs(8);
 /// How long events already on their way may take.
 const ON_THEIR_WAY: Duration = Duration::from_millis(500);
 /// How long a failed check waits for its next try.
@@ -100,9 +104,13 @@ pub(super) async fn resubscribe(hub: Hub) {
                 async move {
                     // After a failure the connection is a new one, and then this starts again.
                     if hub.listen_again(&channel).await.is_ok() {
-                        if !hub.inner.store.is_trusted(&channel) {
-                            hub.with_mirror(&channel, Mirror::distrust_connection);
-                        }
+                        let trusted = hub.inner.store.is_trusted(&channel);
+                        hub.with_mirror(&channel, |mirror| {
+                            mirror.patience().distrust_connection();
+                            if trusted {
+                                mirror.patience().trust();
+                            }
+                        });
                         hub.check_soon(&channel);
                     }
                 }
@@ -121,7 +129,7 @@ pub(super) fn all(hub: &Hub, life: u64) {
 /// Redis may have lost data: whoever is gone from it is given time to come back.
 pub(super) fn new_epoch(hub: &Hub, life: u64) {
     for channel in mirrored(hub, life) {
-        hub.with_mirror(&channel, Mirror::distrust);
+        hub.with_mirror(&channel, |mirror| mirror.patience().distrust());
     }
     all(hub, life);
 }
@@ -138,7 +146,7 @@ pub(super) fn trust(hub: &Hub, life: u64) {
     for channel in mirrored(hub, life) {
         let mut channels = hub.channels(&channel);
         let mirror = channels.get_mut(&channel).and_then(|state| state.mirror.as_mut());
-        if mirror.is_some_and(Mirror::trust) {
+        if mirror.is_some_and(|mirror| mirror.patience().trust()) {
             drop(channels);
             hub.check_soon(&channel);
         }
@@ -275,6 +283,8 @@ impl Hub {
             Ok((seq, read)) => {
                 let vanished = matches!(&read, Read::All(all) if all.is_empty());
                 let (differences, wait) = mirror.judge_read(vanished);
+                let time = if differences == Differences::ShowLeaves { LATE } else { PATIENCE };
+                let wait = wait.map(|wait| (wait, time));
                 (mirror.end_read(seq, read, differences), wait, Ok(()))
             }
             Err(error) => (mirror.abandon_read(), None, Err(error)),
@@ -290,14 +300,14 @@ impl Hub {
     }
 
     /// After [`PATIENCE`] whoever is still gone has left.
-    fn check_later(&self, channel: Arc<str>, wait: u32) {
+    fn check_later(&self, channel: Arc<str>, (wait, time): (u32, Duration)) {
         let hub = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(time).await;
             if let Some(state) = hub.channels(&channel).get_mut(&channel)
                 && let Some(mirror) = &mut state.mirror
             {
-                mirror.end_patience(wait);
+                mirror.patience().end(wait);
             }
             hub.check_soon(&channel);
         });

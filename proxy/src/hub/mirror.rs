@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use rollcall_wire::publication::Entry;
 
+use super::patience::{Differences, Patience};
+
 /// Events kept while a read is under way; more make the read worthless, and it is done again.
 const KEPT: usize = 10_000;
 
@@ -53,10 +55,6 @@ pub(super) struct Mirror {
     /// Events that arrived since a read was sent off.
     reading: Option<Vec<Event>>,
     patience: Patience,
-    /// The wait, or the one that is due, is only because the events connection is a new one.
-    only_connection: bool,
-    /// Counts the waits, so that the end of one is not taken for the end of the next.
-    waits: u32,
     /// Something was missed since the last read.
     gap: bool,
 }
@@ -70,19 +68,6 @@ pub(super) enum Known {
     Sequence(u64),
     /// Only that something was missed.
     Gap,
-}
-
-/// Whether a read that differs from what was shown is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    /// It is, unless nobody is left at all.
-    None,
-    /// Redis may have lost data: the next read starts the wait.
-    Due,
-    /// Differences wait until the time is up.
-    Waiting,
-    /// The time is up: the next read is believed.
-    Over,
 }
 
 #[derive(Debug)]
@@ -100,16 +85,6 @@ pub(super) enum Read {
     All(Vec<(Box<str>, Box<str>)>),
     /// The roster is above the limit.
     TooMany,
-}
-
-/// What to do with the differences between a read and what was shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Differences {
-    /// Show them.
-    Show,
-    /// Redis may have lost the last changes: who is not there may be put back, and who is there may
-    /// have left before. Events tell, and the read that ends the wait.
-    Wait,
 }
 
 // === impl Event ===
@@ -144,9 +119,7 @@ impl Mirror {
             seq: 0,
             members: Members::Known(HashMap::new()),
             reading: Some(Vec::new()),
-            patience: Patience::None,
-            only_connection: false,
-            waits: 0,
+            patience: Patience::default(),
             gap: false,
         }
     }
@@ -190,58 +163,16 @@ impl Mirror {
         effect
     }
 
-    /// Redis may have lost data: whoever a read lacks is given time to be put back, and whoever it
-    /// names too much to be taken out.
-    pub(super) fn distrust(&mut self) {
-        self.patience = Patience::Due;
-        self.only_connection = false;
+    /// Whether a read that differs from what was shown is believed.
+    pub(super) fn patience(&mut self) -> &mut Patience {
+        &mut self.patience
     }
 
-    /// The same because events were missed, and nobody knows yet whether Redis has lost data too.
-    pub(super) fn distrust_connection(&mut self) {
-        let waits = matches!(self.patience, Patience::Due | Patience::Waiting);
-        self.only_connection |= !waits;
-        self.patience = Patience::Due;
-    }
-
-    /// What the coming [`Self::end_read`] does with differences, and the number of the wait that begins
-    /// with it. A roster that `vanished` under a mirror that shows somebody is a loss as well.
+    /// What the coming [`Self::end_read`] does with differences, and the number of the wait that
+    /// begins with it. A roster that `vanished` under a mirror that shows somebody is a loss as well.
     pub(super) fn judge_read(&mut self, vanished: bool) -> (Differences, Option<u32>) {
-        let before = self.patience;
         let vanished = vanished && !self.is_empty();
-        self.only_connection &= !vanished;
-        self.patience = match before {
-            Patience::Due => Patience::Waiting,
-            Patience::None if vanished => Patience::Waiting,
-            Patience::Over => Patience::None,
-            other => other,
-        };
-        match self.patience {
-            Patience::Waiting if before == Patience::Waiting => (Differences::Wait, None),
-            Patience::Waiting => {
-                self.waits = self.waits.wrapping_add(1);
-                (Differences::Wait, Some(self.waits))
-            }
-            _ => (Differences::Show, None),
-        }
-    }
-
-    /// A wait is over: unless another has begun, the next read is believed.
-    pub(super) fn end_patience(&mut self, wait: u32) {
-        if self.patience == Patience::Waiting && self.waits == wait {
-            self.patience = Patience::Over;
-        }
-    }
-
-    /// Redis has lost nothing when the connection was made: the next read is believed, unless there
-    /// is another reason to wait. Whether a wait ends with that.
-    pub(super) fn trust(&mut self) -> bool {
-        let waits =
-            self.only_connection && matches!(self.patience, Patience::Due | Patience::Waiting);
-        if waits {
-            self.patience = Patience::Over;
-        }
-        waits
+        self.patience.judge_read(vanished)
     }
 
     /// Begins a check; where members are known, events wait until [`Self::end_read`].
@@ -271,6 +202,15 @@ impl Mirror {
     pub(super) fn end_read(&mut self, seq: u64, read: Read, differences: Differences) -> Effect {
         let kept = self.reading.take().unwrap_or_default();
         let mut effect = Effect { changes: Vec::new(), gap: kept.len() >= KEPT };
+        // What arrived before the read was made is shown as it was: somebody may have come and gone.
+        let known = matches!(read, Read::All(_));
+        let (before, after): (Vec<_>, Vec<_>) =
+            kept.into_iter().partition(|event| known && event.seq <= seq);
+        let mut earlier = Effect::default();
+        for event in before {
+            self.apply(event, &mut earlier);
+        }
+        effect.changes.append(&mut earlier.changes);
         match read {
             Read::All(all) => {
                 self.compare(seq, all, differences, &mut effect);
@@ -286,7 +226,7 @@ impl Mirror {
                 effect.gap = true;
             }
         }
-        for event in kept {
+        for event in after {
             self.apply(event, &mut effect);
         }
         effect
@@ -311,7 +251,7 @@ impl Mirror {
         let mut joined = Vec::new();
         for (client, info) in all {
             if shown.remove(&client).is_none() {
-                if differences == Differences::Wait {
+                if matches!(differences, Differences::Wait | Differences::ShowLeaves) {
                     continue;
                 }
                 joined.push((seq, Change::Join(info.clone())));
@@ -319,11 +259,11 @@ impl Mirror {
             next.insert(client, info);
         }
         match differences {
-            Differences::Show => {
+            Differences::Show | Differences::ShowLeaves => {
                 let left = shown.into_values().map(|info| (seq, Change::Leave(info)));
                 effect.changes.extend(left);
             }
-            Differences::Wait => next.extend(shown),
+            Differences::ShowJoins | Differences::Wait => next.extend(shown),
         }
         // Who left is shown before who came: a reader never sees more than there are.
         effect.changes.append(&mut joined);
@@ -338,7 +278,7 @@ impl Mirror {
         // The roster was empty while we show somebody, or somebody puts back what was lost: a read
         // now would lack those who have not come back yet.
         if !whole && (event.prev == 0 || event.back) {
-            self.distrust();
+            self.patience.distrust();
         }
         let known = match &mut self.members {
             Members::Known(known) => known,
@@ -391,7 +331,7 @@ impl Mirror {
     /// missed and not yet read.
     fn forget_members(&mut self, effect: &mut Effect) {
         self.members = Members::TooMany;
-        self.gap |= self.patience != Patience::None;
+        self.gap |= self.patience.is_waiting();
         effect.gap |= self.gap;
     }
 }

@@ -7,6 +7,7 @@ mod channel;
 mod check;
 mod mirror;
 mod nodes;
+mod patience;
 mod queue;
 mod registry;
 

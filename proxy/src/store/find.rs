@@ -54,6 +54,11 @@ async fn server(shard: &Arc<Shard>, address: RedisAddress) -> Result<(), StoreEr
         }
         match mode(keepalive).await {
             Ok(mode) if mode == "cluster" => break,
+            Ok(mode) if mode == "sentinel" => {
+                let form = "redis+sentinel://host:port?sentinel_master_name=name";
+                shard.set_trouble(format!("this is a Sentinel, not a server: use {form}"));
+                tokio::time::sleep(LOOK).await;
+            }
             Ok(_) => {
                 shard.adopt(Map::single(master));
                 return Ok(());

@@ -162,6 +162,8 @@ async fn renew(
             }
         }
         Verdict::Lost => {
+            let (address, lease_was_gone) = (&master.address, kept.fresh);
+            tracing::warn!(%address, lease_was_gone, "redis may have lost data: all is put back");
             master.mark_lost();
             shard.sweep.notify_one();
             shard.tell_soon(StoreEvent::NewEpoch { life: master.life() });

@@ -45,6 +45,9 @@ pub use status::Status;
 
 use shard::{Ends, Place, Shard};
 
+/// How often it is looked whether the start is over.
+const BEGINNING: Duration = Duration::from_millis(100);
+
 /// Where Redis is and how to use it.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -119,7 +122,9 @@ impl Store {
         let names = Names::new(settings.prefix.clone());
         let begun = AtomicBool::new(false);
         let inner = Inner { settings, names, rosters, books, begun, ends };
-        (Self { inner: Arc::new(inner) }, receiver)
+        let store = Self { inner: Arc::new(inner) };
+        tokio::spawn(begin(store.clone()));
+        (store, receiver)
     }
 
     /// Whether the server can serve.
@@ -201,6 +206,14 @@ impl Store {
         };
         let place = place_among(books, &key)?;
         Ok((key, place))
+    }
+}
+
+/// Notes when the start is over, whether anybody asks or not.
+async fn begin(store: Store) {
+    while !store.inner.begun.load(Ordering::Relaxed) {
+        store.readiness();
+        tokio::time::sleep(BEGINNING).await;
     }
 }
 

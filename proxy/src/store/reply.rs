@@ -54,6 +54,10 @@ pub(super) fn plain(details: &str) -> String {
     if details.starts_with("NOAUTH") {
         return "it wants a password (NOAUTH)".to_owned();
     }
+    if let Some((_, why)) = details.split_once("failed to lookup address information: ") {
+        let why = why.trim_end_matches(['"', ' ', '}', ')']);
+        return format!("its name cannot be looked up ({})", why.to_ascii_lowercase());
+    }
     let message = details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
     let text = message.map_or(details, |(message, _)| message);
     text.trim_end_matches('.').to_ascii_lowercase()

@@ -170,7 +170,7 @@ fn what_a_room_missed_before_it_became_too_big_is_not_forgotten() {
     assert_eq!(one.begin_check(), Known::Gap);
     // Leaves wait.
     let mut one = mirror(10, &["a", "b", "c"]);
-    one.distrust();
+    one.patience().distrust();
     one.begin_check();
     one.judge_read(false);
     assert_eq!(text(one.end_read(20, all(&["a"]), Differences::Wait)), "");
@@ -198,28 +198,28 @@ fn patience_starts_with_a_loss_and_ends_with_its_time() {
     assert_eq!(mirror.judge_read(false), (Differences::Show, None), "an ordinary read is believed");
     assert_eq!(mirror.judge_read(true), (Differences::Wait, Some(1)), "a vanished roster is not");
     assert_eq!(mirror.judge_read(false), (Differences::Wait, None), "nor any read before its time");
-    mirror.end_patience(1);
-    assert_eq!(mirror.judge_read(true), (Differences::Show, None));
-    mirror.distrust();
-    assert_eq!(
-        mirror.judge_read(false),
-        (Differences::Wait, Some(2)),
-        "nor the first after a loss"
-    );
+    mirror.patience().end(1);
+    let late = (Differences::ShowLeaves, Some(2));
+    assert_eq!(mirror.judge_read(true), late, "joins wait longer");
+    mirror.patience().end(2);
+    assert_eq!(mirror.judge_read(false), (Differences::Show, None));
+    mirror.patience().distrust();
+    let wait = (Differences::Wait, Some(3));
+    assert_eq!(mirror.judge_read(false), wait, "nor the first after a loss");
 }
 
 #[test]
 fn a_second_loss_starts_the_wait_again() {
     let mut mirror = mirror(10, &["a"]);
-    mirror.distrust();
+    mirror.patience().distrust();
     assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(1)));
-    mirror.distrust();
-    mirror.end_patience(1);
+    mirror.patience().distrust();
+    mirror.patience().end(1);
     assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(2)));
-    mirror.end_patience(1);
+    mirror.patience().end(1);
     assert_eq!(mirror.judge_read(false), (Differences::Wait, None));
-    mirror.end_patience(2);
-    assert_eq!(mirror.judge_read(false), (Differences::Show, None));
+    mirror.patience().end(2);
+    assert_eq!(mirror.judge_read(false), (Differences::ShowLeaves, Some(3)));
 }
 
 #[test]
@@ -252,17 +252,43 @@ fn what_a_read_after_a_loss_has_too_much_waits_as_well() {
 }
 
 #[test]
-fn trust_ends_a_wait() {
+fn trust_shows_who_came_and_still_waits_for_who_may_come_back() {
     let mut mirror = mirror(10, &["a"]);
-    assert!(!mirror.trust());
-    mirror.distrust_connection();
-    assert!(mirror.trust());
-    assert_eq!(mirror.judge_read(false), (Differences::Show, None));
+    mirror.patience().distrust_connection();
+    assert!(mirror.patience().trust());
+    assert_eq!(mirror.judge_read(false), (Differences::ShowJoins, Some(1)));
+    mirror.begin_check();
+    assert_eq!(text(mirror.end_read(11, all(&["b"]), Differences::ShowJoins)), "+b");
     // There is another reason to wait.
-    mirror.distrust();
-    mirror.distrust_connection();
-    assert!(!mirror.trust());
-    mirror.distrust_connection();
-    assert_eq!(mirror.judge_read(true), (Differences::Wait, Some(1)));
-    assert!(!mirror.trust(), "the roster vanished");
+    mirror.patience().distrust();
+    mirror.patience().distrust_connection();
+    assert!(!mirror.patience().trust());
+    mirror.patience().distrust_connection();
+    assert_eq!(mirror.judge_read(true), (Differences::Wait, Some(2)));
+    assert!(!mirror.patience().trust(), "the roster vanished");
+}
+
+#[test]
+fn after_a_loss_joins_that_no_event_tells_wait_longer_than_leaves() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.patience().distrust();
+    assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(1)));
+    mirror.patience().end(1);
+    assert_eq!(mirror.judge_read(false), (Differences::ShowLeaves, Some(2)));
+    mirror.begin_check();
+    assert_eq!(text(mirror.end_read(20, all(&["ghost"]), Differences::ShowLeaves)), "-a");
+    assert_eq!(mirror.judge_read(false), (Differences::ShowLeaves, None));
+    mirror.patience().end(2);
+    assert_eq!(mirror.judge_read(false), (Differences::Show, None));
+}
+
+#[test]
+fn who_comes_and_goes_while_a_read_is_on_its_way_is_shown() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.begin_check();
+    for event in [join("b", 10, 11), join("c", 11, 12), leave("b", 12, 13), join("d", 13, 14)] {
+        assert_eq!(text(mirror.on_event(event)), "");
+    }
+    // The read was made after c had come.
+    assert_eq!(text(mirror.end_read(12, all(&["a", "b", "c"]), Differences::Wait)), "+b +c +d -b");
 }

@@ -1,0 +1,113 @@
+//! Whether a read of a roster that differs from what was shown is believed. Pure: no clock.
+
+/// What to do with the differences between a read and what was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Differences {
+    /// Show them.
+    Show,
+    /// Who is there came; who is not there may be put back, when somebody deleted the roster.
+    ShowJoins,
+    /// Who is not there left; who is there may be held for a server that died as Redis lost data.
+    ShowLeaves,
+    /// Redis may have lost the last changes: who is not there may be put back, and who is there may
+    /// have left before. Events tell, and the read that ends the wait.
+    Wait,
+}
+
+/// Whether a read that differs from what was shown is believed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    /// It is, unless nobody is left at all.
+    #[default]
+    None,
+    /// Redis may have lost data: the next read starts the wait.
+    Due,
+    /// Differences wait until the time is up.
+    Waiting,
+    /// The time is up: the next read is believed, as to who left.
+    Over,
+    /// Joins that no event tells wait on, until the grace of leases is over.
+    Late,
+    /// That time is up, too.
+    LateOver,
+}
+
+/// Whether reads are believed.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    stage: Stage,
+    /// The wait, or the one that is due, is only because the events connection is a new one.
+    only_connection: bool,
+    /// It is known since then that Redis has not lost data.
+    trusted: bool,
+    /// Counts the waits, so that the end of one is not taken for the end of the next.
+    waits: u32,
+}
+
+// === impl Patience ===
+
+impl Patience {
+    /// Whether something is or will be waited for.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.stage != Stage::None
+    }
+
+    /// Redis may have lost data: whoever a read lacks is given time to be put back, and whoever it
+    /// names too much to be taken out.
+    pub(super) fn distrust(&mut self) {
+        self.stage = Stage::Due;
+        self.only_connection = false;
+    }
+
+    /// The same because events were missed, and nobody knows yet whether Redis has lost data too.
+    pub(super) fn distrust_connection(&mut self) {
+        let waits = !matches!(self.stage, Stage::None);
+        self.only_connection |= !waits;
+        self.trusted = false;
+        self.stage = Stage::Due;
+    }
+
+    /// What the coming [`super::mirror::Mirror::end_read`] does with differences, and the number of the wait that begins
+    /// with it. A roster that `vanished` under a mirror that shows somebody is a loss as well.
+    pub(super) fn judge_read(&mut self, vanished: bool) -> (Differences, Option<u32>) {
+        let before = self.stage;
+        self.only_connection &= !vanished;
+        self.stage = match before {
+            Stage::Due => Stage::Waiting,
+            Stage::None if vanished => Stage::Waiting,
+            Stage::Over if !self.only_connection => Stage::Late,
+            Stage::Over | Stage::LateOver => Stage::None,
+            other => other,
+        };
+        let differences = match self.stage {
+            Stage::Waiting if self.only_connection && self.trusted => Differences::ShowJoins,
+            Stage::Waiting => Differences::Wait,
+            Stage::Late => Differences::ShowLeaves,
+            _ => Differences::Show,
+        };
+        match self.stage {
+            Stage::Waiting | Stage::Late if before == self.stage => (differences, None),
+            Stage::Waiting | Stage::Late => {
+                self.waits = self.waits.wrapping_add(1);
+                (differences, Some(self.waits))
+            }
+            _ => (Differences::Show, None),
+        }
+    }
+
+    /// A wait is over: unless another has begun, the next read is believed.
+    pub(super) fn end(&mut self, wait: u32) {
+        self.stage = match self.stage {
+            Stage::Waiting if self.waits == wait => Stage::Over,
+            Stage::Late if self.waits == wait => Stage::LateOver,
+            other => other,
+        };
+    }
+
+    /// Redis has lost nothing when the connection was made: who is in the next read is there, unless
+    /// there is another reason to wait. Whether a read would show more now.
+    pub(super) fn trust(&mut self) -> bool {
+        self.trusted = true;
+        self.only_connection && matches!(self.stage, Stage::Due | Stage::Waiting)
+    }
+}
