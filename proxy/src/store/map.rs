@@ -98,3 +98,78 @@ impl Map {
         slots.filter(|slot| filter(*slot, self.owner(*slot))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::config::{Login, RedisPlace, RedisShard};
+
+    fn address(port: u16) -> RedisAddress {
+        RedisAddress::Tcp { host: "127.0.0.1".to_owned(), port }
+    }
+
+    /// A master that is never connected to.
+    fn master(port: u16) -> Arc<Master> {
+        let shard = RedisShard {
+            place: RedisPlace::Cluster(vec![address(port)]),
+            login: Login::default(),
+            db: 0,
+            tls: None,
+            client_name: String::new(),
+            connect_timeout: Duration::from_secs(1),
+            io_timeout: Duration::from_secs(1),
+        };
+        Master::new(address(port), &shard, CancellationToken::new()).unwrap()
+    }
+
+    /// The first 100 slots belong to the first master, the others to the second; the last to nobody.
+    fn cluster(masters: &[Arc<Master>]) -> Map {
+        let mut owners = vec![1; SLOTS];
+        owners[..100].fill(0);
+        owners[SLOTS - 1] = NOBODY;
+        Map::cluster(masters.to_vec(), owners)
+    }
+
+    #[test]
+    fn outside_a_cluster_everything_is_in_one_slot() {
+        let map = Map::single(master(1));
+        assert_eq!((map.slots(), map.slot("a"), map.slot("b")), (1, 0, 0));
+        assert_eq!(map.owned_by(&map.masters()[0]).len(), 1);
+        assert!(!Map::default().is_known() && map.is_known());
+    }
+
+    #[test]
+    fn slots_of_keys_are_those_of_the_cluster_specification() {
+        let map = cluster(&[master(1), master(2)]);
+        assert_eq!(map.slot("123456789"), 0x31c3);
+        assert_eq!(map.slot("{user1000}.following"), map.slot("{user1000}.followers"));
+    }
+
+    #[test]
+    fn what_moved_is_what_has_another_owner() {
+        let (one, two, three) = (master(1), master(2), master(3));
+        let old = cluster(&[one.clone(), two.clone()]);
+        assert_eq!(old.owned_by(&one).len(), 100);
+        assert!(old.owner(u16::try_from(SLOTS - 1).unwrap()).is_none());
+        let new = cluster(&[one.clone(), three.clone()]);
+        let moved = new.moved_since(&old);
+        assert_eq!(moved, new.owned_by(&three));
+        assert!(!moved.contains(0) && moved.contains(100));
+        assert_eq!(new.moved_since(&Map::default()).len(), u32::try_from(SLOTS - 1).unwrap());
+        assert!(old.has(&two) && !new.has(&two));
+    }
+
+    #[test]
+    fn one_slot_moves_to_a_master_that_is_known() {
+        let map = cluster(&[master(1), master(2)]);
+        let moved = map.with_moved(5, &address(2)).unwrap();
+        assert_eq!(moved.moved_since(&map), [5].into_iter().collect());
+        assert!(moved.says(&[address(1), address(2)], &moved.owners.clone()));
+        assert!(map.with_moved(5, &address(1)).is_none(), "it is there already");
+        assert!(map.with_moved(5, &address(3)).is_none(), "nobody is there");
+    }
+}
