@@ -91,3 +91,14 @@ fn rosters_that_are_deleted_while_others_join_are_in_no_ledger() {
         assert_eq!(cli.ask(&format!("PRESENCE.LEASE DROP {lease}")).number(), 1);
     });
 }
+
+#[test]
+fn a_flush_just_before_a_wait_ends_is_in_no_ledger() {
+    is_unseen(&[], |redis| {
+        let mut cli = redis.cli();
+        cli.ask("DEL rollcall:p:room0 rollcall:p:room1 rollcall:p:room2");
+        // Servers wait 5 seconds for what vanished to be put back.
+        thread::sleep(Duration::from_millis(4900));
+        cli.ask("FLUSHALL");
+    });
+}
