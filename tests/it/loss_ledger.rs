@@ -67,6 +67,25 @@ fn a_restart_from_an_old_snapshot_is_in_no_ledger() {
     });
 }
 
+/// In the snapshot the dead server's clients are there, and their lease has its grace.
+#[test]
+fn a_snapshot_from_before_a_server_died_is_in_no_ledger() {
+    let mut redis = Redis::start();
+    let mut scene = Scene::of_two(&stack::on(&redis, json!({})), || vec![redis.cli()]);
+    assert_eq!(redis.cli().ask("SAVE").to_string(), "OK");
+    scene.during(Sight::Clear, |servers| {
+        servers[1].kill();
+        servers[1].run_again();
+    });
+    scene.begins_anew(1);
+    scene.converges(|| vec![redis.cli()]);
+    scene.during(Sight::Dim, |_| {
+        redis.kill();
+        redis.run();
+    });
+    scene.converges(|| vec![redis.cli()]);
+}
+
 #[test]
 fn rosters_and_books_that_are_deleted_are_in_no_ledger() {
     is_unseen(&[], |redis| {
