@@ -33,10 +33,14 @@ pub trait World: Sized + 'static {
 #[derive(Debug)]
 pub struct Fault<W> {
     /// For the log.
-    pub name: &'static str,
-    /// Does it.
-    pub strike: fn(&mut W, &mut [Server], &mut Random) -> Harm,
+    name: &'static str,
+    strike: Strike<W>,
+    /// Nothing else may go wrong at the same time.
+    alone: bool,
 }
+
+/// What does something to Redis, the network or the servers.
+pub type Strike<W> = fn(&mut W, &mut [Server], &mut Random) -> Harm;
 
 /// What clients of servers have to expect from a fault.
 #[derive(Debug, Default, Clone, Copy)]
@@ -77,9 +81,13 @@ pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
         scene.during(Sight::Clear, |_| ());
         scene.converges(|| world.masters());
         let start = Instant::now();
-        let together = 1 + random.below(3);
+        let chosen = choose::<W>(&mut random);
         let harms: Vec<Harm> = scene.during(Sight::Dim, |servers| {
-            (0..together).map(|_| story.strike(&mut world, servers, &mut random)).collect()
+            let strike = |fault: &&Fault<W>| {
+                story.say(fault.name);
+                (fault.strike)(&mut world, servers, &mut random)
+            };
+            chosen.iter().map(strike).collect()
         });
         faults += harms.len();
         for harm in harms {
@@ -96,10 +104,33 @@ pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
     story.ends(faults, &scene);
 }
 
+/// Up to three faults, for one after the other.
+fn choose<W: World>(random: &mut Random) -> Vec<&'static Fault<W>> {
+    let first = &W::FAULTS[random.below(W::FAULTS.len())];
+    let others = (0..random.below(3)).map(|_| &W::FAULTS[random.below(W::FAULTS.len())]);
+    let others: Vec<_> = others.filter(|other| !other.alone && !first.alone).collect();
+    [&[first], &others[..]].concat()
+}
+
 /// A time between two, in milliseconds.
 pub fn between(random: &mut Random, least: usize, most: usize) -> Duration {
     let ms = least + random.below(most - least + 1);
     Duration::from_millis(u64::try_from(ms).expect("a time is short"))
+}
+
+// === impl Fault ===
+
+impl<W> Fault<W> {
+    /// One of those that may come together.
+    pub const fn new(name: &'static str, strike: Strike<W>) -> Self {
+        Self { name, strike, alone: false }
+    }
+
+    /// One that comes alone: a roster that is deleted while nobody can hear of it, for example,
+    /// looks as if everybody had left.
+    pub const fn alone(name: &'static str, strike: Strike<W>) -> Self {
+        Self { name, strike, alone: true }
+    }
 }
 
 // === impl Harm ===
@@ -134,17 +165,6 @@ impl Plan {
 // === impl Story ===
 
 impl Story {
-    fn strike<W: World>(
-        &mut self,
-        world: &mut W,
-        servers: &mut [Server],
-        random: &mut Random,
-    ) -> Harm {
-        let fault = &W::FAULTS[random.below(W::FAULTS.len())];
-        self.say(fault.name);
-        (fault.strike)(world, servers, random)
-    }
-
     fn say(&mut self, what: &str) {
         self.lines.push(format!("{:7.2} s  {what}", self.start.elapsed().as_secs_f32()));
     }

@@ -20,6 +20,9 @@ const PATIENT: &[&str] = &["cluster-node-timeout 5000"];
 /// How nodes are that are to be killed: others notice soon, and serve their own slots meanwhile.
 pub const BRITTLE: &[&str] = &["cluster-node-timeout 1500", "cluster-require-full-coverage no"];
 
+/// How long nodes may take to get to know each other, before they are introduced again.
+const HANDSHAKE: Duration = Duration::from_secs(2);
+
 /// Until others have taken over, or slots have moved.
 const CHANGE: Duration = Duration::from_secs(30);
 
@@ -72,7 +75,13 @@ impl Cluster {
             (up && state.contains("cluster_state:ok")).then_some(())
         });
         let own = cli.ask("CLUSTER MYID").text();
+        let mut introduced = Instant::now();
         within(CHANGE, "everybody knows whose replica it is", || {
+            // A handshake that takes longer than a node's patience is forgotten.
+            if introduced.elapsed() > HANDSHAKE {
+                self.introduce(&mut cli, self.nodes.len());
+                introduced = Instant::now();
+            }
             // Who has no link to it yet cannot answer when it asks for votes.
             let knows = |node: &Redis| {
                 let replicas = node.cli().ask(&format!("CLUSTER REPLICAS {id}")).array();
@@ -163,7 +172,7 @@ impl Cluster {
 
     /// Moves every slot from one node to another.
     pub fn empty(&self, from: &Redis, to: &Redis) {
-        within(CHANGE, "all slots have moved", || {
+        within(2 * CHANGE, "all slots have moved", || {
             let slots = slots(from);
             if slots > 0 {
                 self.reshard(from, to, slots);

@@ -86,30 +86,18 @@ impl Clustered {
 
 impl World for Clustered {
     const FAULTS: &'static [Fault<Self>] = &[
-        Fault { name: "kill a master", strike: |world, _, random| world.kill_master(random) },
-        Fault { name: "kill a replica", strike: |world, _, random| world.kill_replica(random) },
-        Fault { name: "fail over", strike: |world, _, random| world.fail_over(random) },
-        Fault { name: "reshard", strike: |world, _, random| world.reshard(random) },
-        Fault { name: "freeze a master", strike: |world, _, random| world.trouble(random, freeze) },
-        Fault { name: "pause a master", strike: |world, _, random| world.trouble(random, pause) },
-        Fault { name: "flush", strike: |world, _, random| world.trouble(random, flush) },
-        Fault { name: "delete keys", strike: |world, _, random| world.trouble(random, delete) },
-        Fault {
-            name: "end connections",
-            strike: |world, _, random| world.trouble(random, disconnect),
-        },
-        Fault {
-            name: "refuse writes",
-            strike: |world, _, random| world.trouble(random, refuse_writes),
-        },
-        Fault {
-            name: "kill a server",
-            strike: |_, servers, random| network::kill_server(servers, random),
-        },
-        Fault {
-            name: "freeze a server",
-            strike: |_, servers, random| network::freeze_server(servers, random),
-        },
+        Fault::new("kill a master", |world, _, random| world.kill_master(random)),
+        Fault::new("kill a replica", |world, _, random| world.kill_replica(random)),
+        Fault::new("fail over", |world, _, random| world.fail_over(random)),
+        Fault::new("reshard", |world, _, random| world.reshard(random)),
+        Fault::new("freeze a master", |world, _, random| world.trouble(random, freeze)),
+        Fault::new("pause a master", |world, _, random| world.trouble(random, pause)),
+        Fault::new("flush", |world, _, random| world.trouble(random, flush)),
+        Fault::alone("delete keys", |world, _, random| world.trouble(random, delete)),
+        Fault::new("end connections", |world, _, random| world.trouble(random, disconnect)),
+        Fault::new("refuse writes", |world, _, random| world.trouble(random, refuse_writes)),
+        Fault::new("kill a server", |_, servers, random| network::kill_server(servers, random)),
+        Fault::new("freeze a server", |_, servers, random| network::freeze_server(servers, random)),
     ];
 
     fn configs(&self) -> Vec<Value> {

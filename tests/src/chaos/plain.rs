@@ -54,68 +54,23 @@ impl Plain {
 
 impl World for Plain {
     const FAULTS: &'static [Fault<Self>] = &[
-        Fault {
-            name: "cut",
-            strike: |world, _, random| network::cut(world.network(random), random),
-        },
-        Fault {
-            name: "delay",
-            strike: |world, _, random| network::delay(world.network(random), random),
-        },
-        Fault {
-            name: "split",
-            strike: |world, _, random| network::split(world.network(random), random),
-        },
-        Fault {
-            name: "stall",
-            strike: |world, _, random| network::stall(world.network(random), random),
-        },
-        Fault {
-            name: "deafen",
-            strike: |world, _, random| network::deafen(world.network(random), random),
-        },
-        Fault {
-            name: "refuse",
-            strike: |world, _, random| network::refuse(world.network(random), random),
-        },
-        Fault {
-            name: "kill a server",
-            strike: |_, servers, random| network::kill_server(servers, random),
-        },
-        Fault {
-            name: "stop a server",
-            strike: |_, servers, random| network::stop_server(servers, random),
-        },
-        Fault {
-            name: "freeze a server",
-            strike: |_, servers, random| network::freeze_server(servers, random),
-        },
-        Fault { name: "flush", strike: |world, _, random| flush(world.redis(random), random) },
-        Fault {
-            name: "pause Redis",
-            strike: |world, _, random| pause(world.redis(random), random),
-        },
-        Fault {
-            name: "freeze Redis",
-            strike: |world, _, random| freeze(world.redis(random), random),
-        },
-        Fault { name: "kill Redis", strike: |world, _, random| kill(world.redis(random), random) },
-        Fault {
-            name: "restore an old Redis",
-            strike: |world, _, random| restore(world.redis(random), random),
-        },
-        Fault {
-            name: "delete keys",
-            strike: |world, _, random| delete(world.redis(random), random),
-        },
-        Fault {
-            name: "end connections",
-            strike: |world, _, random| disconnect(world.redis(random), random),
-        },
-        Fault {
-            name: "refuse writes",
-            strike: |world, _, random| refuse_writes(world.redis(random), random),
-        },
+        Fault::new("cut", |world, _, random| network::cut(world.network(random), random)),
+        Fault::new("delay", |world, _, random| network::delay(world.network(random), random)),
+        Fault::new("split", |world, _, random| network::split(world.network(random), random)),
+        Fault::new("stall", |world, _, random| network::stall(world.network(random), random)),
+        Fault::new("deafen", |world, _, random| network::deafen(world.network(random), random)),
+        Fault::new("refuse", |world, _, random| network::refuse(world.network(random), random)),
+        Fault::new("kill a server", |_, servers, random| network::kill_server(servers, random)),
+        Fault::new("stop a server", |_, servers, random| network::stop_server(servers, random)),
+        Fault::new("freeze a server", |_, servers, random| network::freeze_server(servers, random)),
+        Fault::new("flush", |world, _, random| flush(world.redis(random), random)),
+        Fault::new("pause Redis", |world, _, random| pause(world.redis(random), random)),
+        Fault::new("freeze Redis", |world, _, random| freeze(world.redis(random), random)),
+        Fault::new("kill Redis", |world, _, random| kill(world.redis(random), random)),
+        Fault::new("restore an old Redis", |world, _, random| restore(world.redis(random), random)),
+        Fault::alone("delete keys", |world, _, random| delete(world.redis(random), random)),
+        Fault::new("end connections", |world, _, random| disconnect(world.redis(random), random)),
+        Fault::new("refuse writes", |world, _, random| refuse_writes(world.redis(random), random)),
     ];
 
     fn configs(&self) -> Vec<Value> {

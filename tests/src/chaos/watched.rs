@@ -69,32 +69,17 @@ impl Watched {
 
 impl World for Watched {
     const FAULTS: &'static [Fault<Self>] = &[
-        Fault { name: "kill the master", strike: |world, _, random| world.kill_master(random) },
-        Fault { name: "kill a replica", strike: |world, _, random| world.kill_replica(random) },
-        Fault { name: "fail over", strike: |world, _, _| world.fail_over() },
-        Fault {
-            name: "freeze the master",
-            strike: |world, _, random| world.trouble(random, freeze),
-        },
-        Fault { name: "pause the master", strike: |world, _, random| world.trouble(random, pause) },
-        Fault { name: "flush", strike: |world, _, random| world.trouble(random, flush) },
-        Fault { name: "delete keys", strike: |world, _, random| world.trouble(random, delete) },
-        Fault {
-            name: "end connections",
-            strike: |world, _, random| world.trouble(random, disconnect),
-        },
-        Fault {
-            name: "refuse writes",
-            strike: |world, _, random| world.trouble(random, refuse_writes),
-        },
-        Fault {
-            name: "kill a server",
-            strike: |_, servers, random| network::kill_server(servers, random),
-        },
-        Fault {
-            name: "freeze a server",
-            strike: |_, servers, random| network::freeze_server(servers, random),
-        },
+        Fault::new("kill the master", |world, _, random| world.kill_master(random)),
+        Fault::new("kill a replica", |world, _, random| world.kill_replica(random)),
+        Fault::new("fail over", |world, _, _| world.fail_over()),
+        Fault::new("freeze the master", |world, _, random| world.trouble(random, freeze)),
+        Fault::new("pause the master", |world, _, random| world.trouble(random, pause)),
+        Fault::new("flush", |world, _, random| world.trouble(random, flush)),
+        Fault::alone("delete keys", |world, _, random| world.trouble(random, delete)),
+        Fault::new("end connections", |world, _, random| world.trouble(random, disconnect)),
+        Fault::new("refuse writes", |world, _, random| world.trouble(random, refuse_writes)),
+        Fault::new("kill a server", |_, servers, random| network::kill_server(servers, random)),
+        Fault::new("freeze a server", |_, servers, random| network::freeze_server(servers, random)),
     ];
 
     fn configs(&self) -> Vec<Value> {
