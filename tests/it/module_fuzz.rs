@@ -86,7 +86,6 @@ fn broken_dumps_are_refused_and_nothing_is_left_behind() {
         refused += batch.len() - restored;
     }
     let payloads = accepted + refused;
-    println!("{payloads} payloads: {accepted} restored, {refused} refused");
     assert!(
         accepted > payloads / 50 && refused > payloads / 5,
         "{accepted} accepted, {refused} not"

@@ -24,7 +24,7 @@ pub const BRITTLE: &[&str] = &["cluster-node-timeout 1500", "cluster-require-ful
 const HANDSHAKE: Duration = Duration::from_secs(2);
 
 /// Until others have taken over, or slots have moved.
-const CHANGE: Duration = Duration::from_secs(30);
+const CHANGE: Duration = Duration::from_secs(60);
 
 /// Three masters with all slots.
 #[derive(Debug)]

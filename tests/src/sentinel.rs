@@ -20,7 +20,7 @@ pub const MASTER: &str = "presence";
 const SENTINELS: usize = 3;
 
 /// A failover, with all that comes before it.
-const FAILOVER: Duration = Duration::from_secs(30);
+const FAILOVER: Duration = Duration::from_secs(60);
 
 /// Redis servers that Sentinels watch over.
 #[derive(Debug)]

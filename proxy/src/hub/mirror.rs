@@ -207,10 +207,18 @@ impl Mirror {
         let (before, after): (Vec<_>, Vec<_>) =
             kept.into_iter().partition(|event| known && event.seq <= seq);
         let mut earlier = Effect::default();
+        let was_due = self.patience.is_due();
         for event in before {
             self.apply(event, &mut earlier);
         }
         effect.changes.append(&mut earlier.changes);
+        let differences = if self.patience.is_due() && !was_due {
+            // They say that something was lost after the read was judged.
+            effect.gap = true;
+            Differences::Wait
+        } else {
+            differences
+        };
         match read {
             Read::All(all) => {
                 self.compare(seq, all, differences, &mut effect);

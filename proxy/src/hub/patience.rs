@@ -47,6 +47,11 @@ pub(super) struct Patience {
 // === impl Patience ===
 
 impl Patience {
+    /// Whether the next read begins a wait, whatever the one before was judged to be.
+    pub(super) fn is_due(&self) -> bool {
+        self.stage == Stage::Due
+    }
+
     /// Whether something is or will be waited for.
     pub(super) fn is_waiting(&self) -> bool {
         self.stage != Stage::None
@@ -74,7 +79,7 @@ impl Patience {
         self.only_connection &= !vanished;
         self.stage = match before {
             Stage::Due => Stage::Waiting,
-            Stage::None if vanished => Stage::Waiting,
+            Stage::None | Stage::Late | Stage::LateOver if vanished => Stage::Waiting,
             Stage::Over if !self.only_connection => Stage::Late,
             Stage::Over | Stage::LateOver => Stage::None,
             other => other,

@@ -292,3 +292,22 @@ fn who_comes_and_goes_while_a_read_is_on_its_way_is_shown() {
     // The read was made after c had come.
     assert_eq!(text(mirror.end_read(12, all(&["a", "b", "c"]), Differences::Wait)), "+b +c +d -b");
 }
+
+#[test]
+fn a_loss_that_events_tell_during_a_read_is_not_believed() {
+    let mut mirror = mirror(10, &["a", "b"]);
+    mirror.begin_check();
+    assert_eq!(text(mirror.on_event(join("c", 0, 21))), "");
+    assert_eq!(text(mirror.end_read(21, all(&["c"]), Differences::Show)), "+c !");
+    assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(1)));
+}
+
+#[test]
+fn a_roster_that_vanishes_while_joins_still_wait_is_a_loss() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.patience().distrust();
+    mirror.judge_read(false);
+    mirror.patience().end(1);
+    assert_eq!(mirror.judge_read(false), (Differences::ShowLeaves, Some(2)));
+    assert_eq!(mirror.judge_read(true), (Differences::Wait, Some(3)));
+}
