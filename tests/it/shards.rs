@@ -146,9 +146,11 @@ fn three_servers_on_two_redis_are_one() {
     }
     let now = token::now();
     for server in &servers {
-        let info = server.api("info", json!({}));
+        let info = eventually("it has heard of the others", || {
+            let info = server.api("info", json!({}));
+            (info["nodes"].as_array()?.len() == 3).then_some(info)
+        });
         let nodes = info["nodes"].as_array().unwrap();
-        assert_eq!(nodes.len(), 3, "{info}");
         assert!(nodes.iter().all(|node| node["num_clients"] == 1), "{info}");
         let users = json!({"users": ["u0", "u1", "u2"]});
         let statuses = server.api("get_user_status", users)["statuses"].clone();
