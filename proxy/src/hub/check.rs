@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LATE: Duration = Duration::from_secs(8);
 /// How long events already on their way may take.
 const ON_THEIR_WAY: Duration = Duration::from_millis(500);
+/// The same for events from before a read that has arrived on another connection.
+const NEARLY_HERE: Duration = Duration::from_millis(50);
 /// How long a failed check waits for its next try.
 const RETRY: Duration = Duration::from_millis(300);
 /// How long an empty channel is still listened to: a reload of a page costs no resubscription.
@@ -129,7 +131,8 @@ pub(super) fn all(hub: &Hub, life: u64) {
 /// Redis may have lost data: whoever is gone from it is given time to come back.
 pub(super) fn new_epoch(hub: &Hub, life: u64) {
     for channel in mirrored(hub, life) {
-        hub.with_mirror(&channel, |mirror| mirror.patience().distrust());
+        let loss = hub.inner.store.loss(&channel);
+        hub.with_mirror(&channel, |mirror| mirror.patience().lost(loss));
     }
     all(hub, life);
 }
@@ -166,11 +169,13 @@ impl Hub {
             }
             state.mirror = Some(Mirror::new(self.inner.mirror_limit));
         }
+        let loss = self.inner.store.loss(channel);
         let read = self.read(channel).await;
         let mut channels = self.channels(channel);
         let Some(state) = channels.get_mut(channel) else { return Ok(()) };
         match (read, &mut state.mirror) {
             (Ok((seq, read)), Some(mirror)) => {
+                mirror.patience().begin_after(loss);
                 // Everybody who is there already is shown to nobody: listeners ask for presence.
                 let before = mirror.first_read(seq, read);
                 let gap = state.show(channel, before);
@@ -209,7 +214,12 @@ impl Hub {
         };
         match known {
             Known::Members => {
-                let read = self.read(channel).await;
+                let mut read = self.read(channel).await;
+                if let Ok((seq, members)) = &read
+                    && let Err(error) = self.make_sure(channel, *seq, members).await
+                {
+                    read = Err(error);
+                }
                 self.finish(channel, read)
             }
             // Nobody knows what was missed: whoever listens begins anew.
@@ -268,6 +278,24 @@ impl Hub {
         };
         let both_empty = stats.clients == 0 && mirror.is_empty();
         !both_empty && (mirror.seq() < stats.seq || stats.seq < before)
+    }
+
+    /// Waits for what may explain what was read better than the read itself: that Redis has lost
+    /// data, before anybody is shown leaving, and events that tell more than the difference they
+    /// make.
+    async fn make_sure(&self, channel: &str, seq: u64, read: &Read) -> Result<(), StoreError> {
+        let ask = |what: &dyn Fn(&Mirror) -> bool| {
+            let channels = self.channels(channel);
+            channels.get(channel).and_then(|state| state.mirror.as_ref()).is_some_and(what)
+        };
+        if ask(&|mirror| mirror.would_leave(read)) {
+            let loss = self.inner.store.last_loss(channel).await?;
+            self.with_mirror(channel, |mirror| mirror.patience().lost(loss));
+        }
+        if ask(&|mirror| mirror.is_ahead(seq)) {
+            tokio::time::sleep(NEARLY_HERE).await;
+        }
+        Ok(())
     }
 
     /// Ends a check with what was read.

@@ -135,6 +135,9 @@ impl Mirror {
 
     /// Applies an event; while a read is under way it waits for the read's end.
     pub(super) fn on_event(&mut self, event: Event) -> Effect {
+        if event.clients > 0 {
+            self.patience.met_somebody();
+        }
         if let Some(kept) = &mut self.reading {
             if kept.len() < KEPT {
                 kept.push(event);
@@ -185,6 +188,22 @@ impl Mirror {
             Members::TooMany if self.gap => Known::Gap,
             Members::TooMany => Known::Sequence(self.seq),
         }
+    }
+
+    /// Whether this read would show somebody leaving.
+    pub(super) fn would_leave(&self, read: &Read) -> bool {
+        match (&self.members, read) {
+            (Members::Known(known), Read::All(all)) if self.patience.shows_leaves() => {
+                all.iter().filter(|(client, _)| known.contains_key(client)).count() < known.len()
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a read at `seq` knows of events that have not arrived.
+    pub(super) fn is_ahead(&self, seq: u64) -> bool {
+        let kept = self.reading.iter().flatten().map(|event| event.seq).max();
+        seq > self.seq.max(kept.unwrap_or_default())
     }
 
     /// The read failed: what waited is applied to what was known, and a gap is reported.
@@ -307,7 +326,12 @@ impl Mirror {
         self.seq = event.seq;
         match event.kind {
             Kind::Join => {
-                if known.insert(event.client, event.info.clone()).is_none() {
+                let shown = known.insert(event.client, event.info.clone());
+                let returns = shown.is_some() && !event.back;
+                if shown.is_none() || returns {
+                    // Who is shown left while Redis had lost the entry, and nobody could tell.
+                    let left = shown.map(|shown| (event.seq, Change::Leave(shown)));
+                    effect.changes.extend(left);
                     effect.changes.push((event.seq, Change::Join(event.info)));
                 }
             }

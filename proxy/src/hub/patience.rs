@@ -42,6 +42,10 @@ pub(super) struct Patience {
     trusted: bool,
     /// Counts the waits, so that the end of one is not taken for the end of the next.
     waits: u32,
+    /// Somebody was there since the wait began.
+    somebody: bool,
+    /// The number of the last loss of data that was waited for.
+    loss: u64,
 }
 
 // === impl Patience ===
@@ -55,6 +59,29 @@ impl Patience {
     /// Whether something is or will be waited for.
     pub(super) fn is_waiting(&self) -> bool {
         self.stage != Stage::None
+    }
+
+    /// Whether the next read shows who left.
+    pub(super) fn shows_leaves(&self) -> bool {
+        !matches!(self.stage, Stage::Due | Stage::Waiting)
+    }
+
+    /// This was the last loss when the first read was made.
+    pub(super) fn begin_after(&mut self, loss: u64) {
+        self.loss = loss;
+    }
+
+    /// Redis has lost data, and this is the number of the loss: each is waited for once.
+    pub(super) fn lost(&mut self, loss: u64) {
+        if self.loss < loss {
+            self.loss = loss;
+            self.distrust();
+        }
+    }
+
+    /// An event says that somebody is there.
+    pub(super) fn met_somebody(&mut self) {
+        self.somebody = true;
     }
 
     /// Redis may have lost data: whoever a read lacks is given time to be put back, and whoever it
@@ -73,17 +100,24 @@ impl Patience {
     }
 
     /// What the coming [`super::mirror::Mirror::end_read`] does with differences, and the number of the wait that begins
-    /// with it. A roster that `vanished` under a mirror that shows somebody is a loss as well.
+    /// with it. A roster that `vanished` under a mirror that shows somebody is a loss as well; it may
+    /// stay away, when nobody is left to put them back.
     pub(super) fn judge_read(&mut self, vanished: bool) -> (Differences, Option<u32>) {
         let before = self.stage;
         self.only_connection &= !vanished;
         self.stage = match before {
             Stage::Due => Stage::Waiting,
             Stage::None | Stage::Late | Stage::LateOver if vanished => Stage::Waiting,
+            // They were put back, and are lost again.
+            Stage::Over if vanished && self.somebody => Stage::Waiting,
             Stage::Over if !self.only_connection => Stage::Late,
             Stage::Over | Stage::LateOver => Stage::None,
             other => other,
         };
+        if before != Stage::Waiting {
+            self.somebody = false;
+        }
+        self.somebody |= !vanished;
         let differences = match self.stage {
             Stage::Waiting if self.only_connection && self.trusted => Differences::ShowJoins,
             Stage::Waiting => Differences::Wait,

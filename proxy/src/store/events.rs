@@ -34,7 +34,8 @@ pub enum StoreEvent {
     /// Redis has lost nothing around the beginning of this life: what was missed before it can be
     /// read.
     Trusted { life: u64 },
-    /// Redis may have lost data: every channel of this life must be checked again, patiently.
+    /// Redis may have lost data: every channel of this life must be checked again, patiently. The
+    /// number of this loss is that of [`Store::loss`].
     NewEpoch { life: u64 },
 }
 
@@ -73,6 +74,26 @@ impl Store {
         let place = self.roster_place(channel);
         let owner = place.ok().and_then(|place| place.shard.map().owner(place.slot).cloned());
         owner.is_some_and(|owner| owner.is_trusted())
+    }
+
+    /// The number of the last loss of data that was noticed where a channel is; 0 for none. Later
+    /// ones are greater.
+    pub fn loss(&self, channel: &str) -> u64 {
+        let place = self.roster_place(channel);
+        let owner = place.ok().and_then(|place| place.shard.map().owner(place.slot).cloned());
+        owner.map(|owner| owner.loss()).unwrap_or_default()
+    }
+
+    /// Makes sure that every loss of data so far has been noticed where a channel is: the lease is
+    /// renewed once more. The number of the last one, as [`Self::loss`] says it.
+    pub async fn last_loss(&self, channel: &str) -> Result<u64, StoreError> {
+        let place = self.roster_place(channel)?;
+        let master = place.shard.owner(place.slot)?;
+        let patience = place.shard.settings.lease;
+        match tokio::time::timeout(patience, master.renewal()).await {
+            Ok(()) => Ok(master.loss()),
+            Err(_) => Err(StoreError::Away("no answer".to_owned())),
+        }
     }
 
     /// Stops listening to a channel that was subscribed in the life `since`.

@@ -26,8 +26,13 @@ const RENEW: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(200);
 /// How long a renewal may take at least before it is given up.
 const LEAST_PATIENCE: Duration = Duration::from_millis(500);
-/// Counts that differ are acted on at most this often.
-const SWEEP_PAUSE: Duration = Duration::from_secs(5);
+/// Counts that differ for less than this may only be late, however often they are asked for.
+const DIFFER: Duration = Duration::from_millis(500);
+/// Counts that differ are acted on at most this often: soon enough for everybody who waits
+/// [`PUT_BACK`] for what was deleted.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+/// Where it does not help, ever more rarely.
+const LONGEST_SWEEP_PAUSE: Duration = Duration::from_secs(60);
 /// After a loss, how long every server has to put back what it holds.
 const PUT_BACK: Duration = Duration::from_secs(5);
 /// The oldest Redis with sharded pub/sub.
@@ -41,10 +46,12 @@ struct Memory {
     since: Option<Instant>,
     /// The name that was renewed last: its next renewal must not be fresh.
     kept: Option<Arc<str>>,
-    /// The signs of the difference seen last.
-    differed: Option<(i128, i128)>,
-    /// When different counts were acted on.
-    swept: Option<Instant>,
+    /// The signs of the difference seen last, and since when they are these.
+    differed: Option<((i128, i128), Instant)>,
+    /// Until when different counts are not acted on.
+    pause: Option<Instant>,
+    /// How often they were acted on since they agreed.
+    swept: u32,
 }
 
 /// A renewal's answer.
@@ -81,7 +88,11 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
     let often = RENEW.min(shard.settings.lease * 2 / 5);
     loop {
         let started = Instant::now();
+        let number = master.begin_renewal();
         let renewed = renew(&shard, &master, &mut memory).await;
+        if renewed.is_ok() {
+            master.end_renewal(number);
+        }
         let (health, pause) = match &renewed {
             Ok(()) => match master.trouble() {
                 None => (Health::Up, often),
@@ -155,7 +166,7 @@ async fn renew(
         && shard.is_settled()
         && shard.map().owned_by(master) == slots;
     let held = Held { before, after, comparable };
-    match memory.judge(names.first().cloned(), &kept, &held) {
+    match memory.judge(names.first().cloned(), &kept, &held, Instant::now()) {
         Verdict::Fine => {
             if memory.is_calm() && master.trust(life) {
                 shard.tell_soon(StoreEvent::Trusted { life });
@@ -164,7 +175,7 @@ async fn renew(
         Verdict::Lost => {
             let (address, lease_was_gone) = (&master.address, kept.fresh);
             tracing::warn!(%address, lease_was_gone, "redis may have lost data: all is put back");
-            master.mark_lost();
+            master.note_loss();
             shard.sweep.notify_one();
             shard.tell_soon(StoreEvent::NewEpoch { life: master.life() });
             if shard.map().slots() > 1 {
@@ -209,11 +220,11 @@ impl Memory {
     }
 
     /// Compares a renewal's answer with what is held.
-    fn judge(&mut self, node: Option<Arc<str>>, kept: &Kept, held: &Held) -> Verdict {
+    fn judge(&mut self, node: Option<Arc<str>>, kept: &Kept, held: &Held, now: Instant) -> Verdict {
         let before = self.epoch.replace(kept.epoch);
         let new_epoch = before.is_some_and(|epoch| epoch != kept.epoch);
         if before != self.epoch {
-            self.since = Some(Instant::now());
+            self.since = Some(now);
         }
         let same_name = self.kept == node;
         self.kept = node;
@@ -225,6 +236,11 @@ impl Memory {
             self.differed = None;
             return Verdict::Fine;
         }
+        if self.differs(kept, held, now) { Verdict::Differs } else { Verdict::Fine }
+    }
+
+    /// Whether the counts differ in earnest, and it is time to do something about it.
+    fn differs(&mut self, kept: &Kept, held: &Held, now: Instant) -> bool {
         let minus = |there: u64, here: u64| i128::from(there) - i128::from(here);
         let difference =
             (minus(kept.entries, held.after.entries), minus(kept.users, held.after.users));
@@ -232,17 +248,21 @@ impl Memory {
         let noise = held.before.noise_until(&held.after);
         if difference.0.abs() + difference.1.abs() <= noise {
             self.differed = None;
-            return Verdict::Fine;
+            self.pause = None;
+            self.swept = 0;
+            return false;
         }
         let signs = (difference.0.signum(), difference.1.signum());
-        let again = self.differed.replace(signs) == Some(signs);
-        let paused = self.swept.is_none_or(|swept| swept.elapsed() >= SWEEP_PAUSE);
-        if again && paused {
-            self.differed = None;
-            self.swept = Some(Instant::now());
-            return Verdict::Differs;
+        let seen = self.differed.filter(|(seen, _)| *seen == signs).map_or(now, |(_, at)| at);
+        self.differed = Some((signs, seen));
+        if now - seen < DIFFER || self.pause.is_some_and(|pause| now < pause) {
+            return false;
         }
-        Verdict::Fine
+        self.differed = None;
+        let pause = SWEEP_PAUSE.saturating_mul(1 << self.swept.min(16)).min(LONGEST_SWEEP_PAUSE);
+        self.pause = Some(now + pause);
+        self.swept += 1;
+        true
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Health;
@@ -29,6 +29,12 @@ pub(super) struct Master {
     given_up: AtomicU64,
     /// Wakes the keepalive loop before its time.
     pub(super) hurry: Notify,
+    /// Counts renewals that were begun.
+    begun: AtomicU64,
+    /// The last that succeeded, of those that `begun` counts.
+    renewed: watch::Sender<u64>,
+    /// The number of the last loss that was noticed: unique among all masters, and growing.
+    loss: AtomicU64,
     /// It says that the cluster does not serve keys.
     cluster_fails: AtomicBool,
     /// It may have lost data: everything it shall hold must be put back.
@@ -42,7 +48,7 @@ pub(super) fn node_name() -> Arc<str> {
     uuid::Uuid::new_v4().to_string().into()
 }
 
-/// A number for the life of a connection that no other has.
+/// A number for the life of a connection, or for a loss, that no other has; later ones are greater.
 pub(super) fn next_life() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
@@ -67,6 +73,9 @@ impl Master {
             trusted: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
             hurry: Notify::new(),
+            begun: AtomicU64::new(0),
+            renewed: watch::Sender::new(0),
+            loss: AtomicU64::new(0),
             cluster_fails: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             gone,
@@ -156,6 +165,37 @@ impl Master {
         }
     }
 
+    /// Counts a renewal that begins; its number.
+    pub(super) fn begin_renewal(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// The renewal of this number succeeded, and what it says of losses is noted.
+    pub(super) fn end_renewal(&self, number: u64) {
+        self.renewed.send_replace(number);
+    }
+
+    /// Waits for a renewal that begins now or later. What Redis had lost before is noted then.
+    pub(super) async fn renewal(&self) {
+        let next = self.begun.load(Ordering::Acquire) + 1;
+        let mut renewed = self.renewed.subscribe();
+        self.hurry.notify_one();
+        // The sender lives as long as this master.
+        let _ = renewed.wait_for(|&number| number >= next).await;
+    }
+
+    /// The number of the last loss that was noticed; 0 for none.
+    pub(super) fn loss(&self) -> u64 {
+        self.loss.load(Ordering::Acquire)
+    }
+
+    /// Redis has lost data.
+    pub(super) fn note_loss(&self) {
+        self.loss.store(next_life(), Ordering::Release);
+        self.mark_lost();
+    }
+
+    /// What it holds may be something else than it shall: everything is put back.
     pub(super) fn mark_lost(&self) {
         self.trusted.store(0, Ordering::Release);
         self.lost.store(true, Ordering::Release);

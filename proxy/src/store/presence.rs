@@ -65,17 +65,18 @@ impl Store {
     }
 
     /// Replaces the infos of a client that is in a channel's roster. After an error it is there
-    /// still, and has the new infos as soon as Redis answers again.
+    /// still, and has the new infos as soon as Redis answers again. If Redis has lost it, this puts
+    /// it back: it is no new join.
     pub async fn update(&self, channel: &Arc<str>, entry: Entry) -> Result<(), StoreError> {
         let place = self.roster_place(channel)?;
         place.up()?;
         let updated = place.issue(|holdings, node, again| {
             let held = holdings.get(channel, &entry.client)?.clone();
             if again {
-                return Some((words::PRESENCE_ADD, place.add(channel, &held, node, false)));
+                return Some((words::PRESENCE_ADD, place.add(channel, &held, node, true)));
             }
             holdings.insert(place.slot, channel, entry.clone());
-            Some((words::PRESENCE_ADD, place.add(channel, &entry, node, false)))
+            Some((words::PRESENCE_ADD, place.add(channel, &entry, node, true)))
         });
         let result = updated.await.map_or(Ok(()), |result| result.map(|_| ()));
         if result.is_err() {

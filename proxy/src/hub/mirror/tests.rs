@@ -56,7 +56,8 @@ fn mirror(seq: u64, clients: &[&str]) -> Mirror {
 fn events_are_differences() {
     let mut mirror = mirror(10, &["a"]);
     assert_eq!(text(mirror.on_event(join("b", 10, 11))), "+b");
-    assert_eq!(text(mirror.on_event(join("b", 11, 12))), "");
+    let back = Event { back: true, ..join("b", 11, 12) };
+    assert_eq!(text(mirror.on_event(back)), "");
     assert_eq!(text(mirror.on_event(leave("b", 12, 13))), "-b");
     assert_eq!(text(mirror.on_event(leave("b", 13, 14))), "");
     assert_eq!(text(mirror.on_event(event(Kind::Update, "a", 14, 15))), "");
@@ -200,7 +201,7 @@ fn patience_starts_with_a_loss_and_ends_with_its_time() {
     assert_eq!(mirror.judge_read(false), (Differences::Wait, None), "nor any read before its time");
     mirror.patience().end(1);
     let late = (Differences::ShowLeaves, Some(2));
-    assert_eq!(mirror.judge_read(true), late, "joins wait longer");
+    assert_eq!(mirror.judge_read(false), late, "joins wait longer");
     mirror.patience().end(2);
     assert_eq!(mirror.judge_read(false), (Differences::Show, None));
     mirror.patience().distrust();
@@ -310,4 +311,70 @@ fn a_roster_that_vanishes_while_joins_still_wait_is_a_loss() {
     mirror.patience().end(1);
     assert_eq!(mirror.judge_read(false), (Differences::ShowLeaves, Some(2)));
     assert_eq!(mirror.judge_read(true), (Differences::Wait, Some(3)));
+}
+
+#[test]
+fn who_joins_while_shown_has_left_unseen() {
+    let mut mirror = mirror(10, &["a"]);
+    let effect = mirror.on_event(join("a", 0, 21));
+    let (old, new) = ((21, Change::Leave(info("a"))), (21, Change::Join(info("a"))));
+    assert_eq!(effect.changes, [old, new]);
+}
+
+#[test]
+fn a_roster_that_vanishes_again_as_the_wait_ends_is_lost_again() {
+    let ends = |between: &dyn Fn(&mut Mirror)| {
+        let mut mirror = mirror(10, &["a", "b"]);
+        assert_eq!(mirror.judge_read(true), (Differences::Wait, Some(1)));
+        between(&mut mirror);
+        mirror.patience().end(1);
+        mirror.judge_read(true)
+    };
+    let (again, believed) = ((Differences::Wait, Some(2)), (Differences::ShowLeaves, Some(2)));
+    assert_eq!(ends(&|_| ()), believed, "nobody was left to put them back");
+    let back = || Event { back: true, ..join("a", 0, 21) };
+    assert_eq!(ends(&|mirror| drop(mirror.on_event(back()))), again);
+    assert_eq!(ends(&|mirror| drop(mirror.judge_read(false))), again);
+    // An event that still waits for the end of the read counts as well.
+    let waits = |mirror: &mut Mirror| {
+        mirror.begin_check();
+        mirror.on_event(back());
+    };
+    assert_eq!(ends(&waits), again);
+    // The last one left meanwhile: nobody is there any more.
+    let mut mirror = mirror(10, &["a", "b"]);
+    mirror.judge_read(true);
+    mirror.on_event(back());
+    mirror.patience().end(1);
+    assert_eq!(mirror.judge_read(true), again);
+    mirror.patience().end(2);
+    assert_eq!(mirror.judge_read(true).0, Differences::ShowLeaves, "and it ends");
+}
+
+#[test]
+fn each_loss_is_waited_for_once() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.patience().begin_after(3);
+    mirror.patience().lost(3);
+    assert_eq!(mirror.judge_read(false), (Differences::Show, None), "it was lost before");
+    mirror.patience().lost(5);
+    assert!(!mirror.patience().shows_leaves());
+    assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(1)));
+    mirror.patience().end(1);
+    mirror.patience().lost(5);
+    assert_eq!(mirror.judge_read(false), (Differences::ShowLeaves, Some(2)));
+}
+
+#[test]
+fn a_read_is_asked_about_when_it_shows_leaves_or_knows_more_than_events() {
+    let mut mirror = mirror(10, &["a", "b"]);
+    mirror.begin_check();
+    assert!(mirror.would_leave(&all(&["a", "c"])));
+    assert!(!mirror.would_leave(&all(&["a", "b", "c"])));
+    assert!(!mirror.would_leave(&Read::TooMany));
+    assert!(mirror.is_ahead(11));
+    mirror.on_event(join("c", 10, 11));
+    assert!(!mirror.is_ahead(11));
+    mirror.patience().distrust();
+    assert!(!mirror.would_leave(&all(&["a"])), "leaves wait already");
 }

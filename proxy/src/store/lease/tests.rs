@@ -8,11 +8,17 @@ fn answer(epoch: u64, fresh: bool, entries: u64) -> Kept {
 
 /// Judges answers for one name that holds nothing, with so much under way at each.
 fn verdicts(answers: &[(Kept, u64)]) -> Vec<Verdict> {
+    verdicts_every(RENEW, answers)
+}
+
+fn verdicts_every(pause: Duration, answers: &[(Kept, u64)]) -> Vec<Verdict> {
     let mut memory = Memory::default();
+    let mut now = Instant::now();
     let judge = |(kept, changes): &(Kept, u64)| {
         let (before, after) = (Snapshot::of(0, 0), Snapshot::of(0, *changes));
         let held = Held { before, after, comparable: true };
-        memory.judge(Some("n".into()), kept, &held)
+        now += pause;
+        memory.judge(Some("n".into()), kept, &held, now)
     };
     answers.iter().map(judge).collect()
 }
@@ -38,11 +44,29 @@ fn counts_count_when_they_differ_twice_by_more_than_is_under_way() {
         verdicts(&[differs(0), (answer(1, false, 0), 0), differs(0)]),
         [Verdict::Fine, Verdict::Fine, Verdict::Fine]
     );
-    // At most once in a while.
-    assert_eq!(
-        verdicts(&[differs(0), differs(0), differs(0), differs(0)]),
-        [Verdict::Fine, Verdict::Differs, Verdict::Fine, Verdict::Fine]
-    );
+}
+
+#[test]
+fn counts_that_differ_for_a_moment_are_only_late() {
+    let verdicts = verdicts_every(DIFFER / 5, &[(answer(1, false, 3), 0); 7]);
+    assert_eq!(verdicts.iter().position(|verdict| *verdict == Verdict::Differs), Some(5));
+}
+
+#[test]
+fn counts_that_stay_different_are_acted_on_ever_more_rarely() {
+    let verdicts = verdicts(&[(answer(1, false, 3), 0); 400]);
+    let acted: Vec<usize> = (0..400).filter(|at| verdicts[*at] == Verdict::Differs).collect();
+    let pauses: Vec<usize> = acted.windows(2).map(|two| two[1] - two[0]).collect();
+    // Twice as long each time, and never longer than a minute.
+    assert_eq!(pauses, [2, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]);
+}
+
+#[test]
+fn counts_that_agreed_meanwhile_are_acted_on_soon() {
+    let differs = (answer(1, false, 3), 0);
+    let mut answers = vec![differs; 20];
+    answers.extend([(answer(1, false, 0), 0), differs, differs]);
+    assert_eq!(verdicts(&answers).last(), Some(&Verdict::Differs));
 }
 
 #[test]
@@ -51,7 +75,7 @@ fn another_name_begins_fresh() {
     let quiet = Snapshot::of(0, 0);
     let held = Held { before: quiet, after: quiet, comparable: true };
     for name in ["a", "b"] {
-        let verdict = memory.judge(Some(name.into()), &answer(1, true, 0), &held);
+        let verdict = memory.judge(Some(name.into()), &answer(1, true, 0), &held, Instant::now());
         assert_eq!(verdict, Verdict::Fine);
     }
 }
@@ -60,9 +84,11 @@ fn another_name_begins_fresh() {
 fn counts_say_nothing_while_slots_move() {
     let mut memory = Memory::default();
     let quiet = Snapshot::of(0, 0);
-    let judge = |memory: &mut Memory, comparable| {
+    let mut now = Instant::now();
+    let mut judge = |memory: &mut Memory, comparable| {
         let held = Held { before: quiet, after: quiet, comparable };
-        memory.judge(Some("n".into()), &answer(1, false, 3), &held)
+        now += RENEW;
+        memory.judge(Some("n".into()), &answer(1, false, 3), &held, now)
     };
     for comparable in [true, false, true] {
         assert_eq!(judge(&mut memory, comparable), Verdict::Fine);
