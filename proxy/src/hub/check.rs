@@ -214,12 +214,7 @@ impl Hub {
         };
         match known {
             Known::Members => {
-                let mut read = self.read(channel).await;
-                if let Ok((seq, members)) = &read
-                    && let Err(error) = self.make_sure(channel, *seq, members).await
-                {
-                    read = Err(error);
-                }
+                let read = self.read_for_sure(channel).await;
                 self.finish(channel, read)
             }
             // Nobody knows what was missed: whoever listens begins anew.
@@ -244,9 +239,11 @@ impl Hub {
             return Ok(());
         };
         let _gate = gate.lock().await;
-        if self.is_listening(channel) {
-            return Ok(());
-        }
+        if self.is_listening(channel) { Ok(()) } else { self.listen_anew(channel).await }
+    }
+
+    /// Subscribes, whether that was done before or not. The channel's gate is held.
+    async fn listen_anew(&self, channel: &str) -> Result<(), StoreError> {
         let life = self.inner.store.listen_again(channel).await?;
         if let Some(state) = self.channels(channel).get_mut(channel) {
             state.listening = life;
@@ -280,22 +277,31 @@ impl Hub {
         !both_empty && (mirror.seq() < stats.seq || stats.seq < before)
     }
 
-    /// Waits for what may explain what was read better than the read itself: that Redis has lost
-    /// data, before anybody is shown leaving, and events that tell more than the difference they
-    /// make.
-    async fn make_sure(&self, channel: &str, seq: u64, read: &Read) -> Result<(), StoreError> {
+    /// Reads the roster, and waits for what may explain the read better than it does itself: that
+    /// Redis has lost data, before anybody is shown leaving; and events, which tell more than the
+    /// difference they make. Where events do not come it is listened to again. The channel's gate is
+    /// held.
+    async fn read_for_sure(&self, channel: &str) -> Result<(u64, Read), StoreError> {
         let ask = |what: &dyn Fn(&Mirror) -> bool| {
             let channels = self.channels(channel);
             channels.get(channel).and_then(|state| state.mirror.as_ref()).is_some_and(what)
         };
-        if ask(&|mirror| mirror.would_leave(read)) {
-            let loss = self.inner.store.last_loss(channel).await?;
-            self.with_mirror(channel, |mirror| mirror.patience().lost(loss));
+        let mut listened_again = false;
+        loop {
+            let (seq, read) = self.read(channel).await?;
+            if ask(&|mirror| mirror.would_leave(&read)) {
+                let loss = self.inner.store.last_loss(channel).await?;
+                self.with_mirror(channel, |mirror| mirror.patience().lost(loss));
+            }
+            if ask(&|mirror| mirror.is_ahead(seq)) {
+                tokio::time::sleep(NEARLY_HERE).await;
+            }
+            if listened_again || !ask(&|mirror| mirror.is_ahead(seq)) {
+                return Ok((seq, read));
+            }
+            self.listen_anew(channel).await?;
+            listened_again = true;
         }
-        if ask(&|mirror| mirror.is_ahead(seq)) {
-            tokio::time::sleep(NEARLY_HERE).await;
-        }
-        Ok(())
     }
 
     /// Ends a check with what was read.
