@@ -7,7 +7,7 @@ use rollcall_tests::churn::Sight;
 use rollcall_tests::cluster::{BRITTLE, Cluster, is_master};
 use rollcall_tests::config::{self, over};
 use rollcall_tests::crowd;
-use rollcall_tests::{Redis, Reply, Resp, Scene, Server, eventually, within};
+use rollcall_tests::{Heard, Redis, Reply, Resp, Scene, Server, eventually, within};
 use serde_json::{Value, json};
 
 /// Slots of the first node that move, the first ones it has.
@@ -200,6 +200,37 @@ fn a_slot_that_goes_and_comes_back_at_once_is_listened_to_again() {
         server.api("publish", json!({"channel": channel, "data": {}}));
         ann.hears_within(Duration::from_millis(100)).map(|_| ())
     });
+}
+
+/// Nothing that a server can ask for tells of it but what it was not told.
+#[test]
+fn a_channel_whose_events_do_not_come_is_listened_to_again() {
+    let cluster = Cluster::start();
+    let [one, two] = [(); 2].map(|()| Server::start(cluster.config()));
+    let mut node = cluster.nodes()[0].cli();
+    let key = |n: &usize| format!("rollcall:p:room{n}");
+    let n = (0..).find(|n| cluster.home(&mut node, &key(n)) == 0).expect("a channel there");
+    let channel = format!("room{n}");
+    let mut ann = one.client("ann");
+    ann.enters(&channel);
+    let slot = node.ask(&format!("CLUSTER KEYSLOT {}", key(&n))).number();
+    for word in ["DELSLOTS", "ADDSLOTS"] {
+        assert_eq!(node.ask(&format!("CLUSTER {word} {slot}")).to_string(), "OK");
+    }
+    let mut joins = |user: &str, limit| {
+        let mut client = two.client(user);
+        let mut joined = || client.try_call(json!({"subscribe": {"channel": channel}}));
+        eventually("the slot is served", || joined()?.get("subscribe").map(|_| ()));
+        let shown = || match ann.hears_within(Duration::from_millis(100))? {
+            Heard::Line(line) => (line["push"]["join"]["info"]["user"] == user).then_some(()),
+            _ => None,
+        };
+        within(limit, &format!("{user} is shown"), shown);
+        client
+    };
+    // Counts are compared every ten seconds.
+    let _bob = joins("bob", Duration::from_secs(15));
+    let _carl = joins("carl", Duration::from_secs(3));
 }
 
 #[test]
