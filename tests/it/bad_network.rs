@@ -15,18 +15,18 @@ fn through(relay: &Relay) -> Value {
 }
 
 /// Two servers, each with a network of its own; `trouble` is what happens to it.
-fn goes_wrong(trouble: impl FnOnce(&[Relay; 2])) -> (Redis, [Relay; 2], Scene) {
+fn goes_wrong(sight: Sight, trouble: impl FnOnce(&[Relay; 2])) -> (Redis, [Relay; 2], Scene) {
     let redis = Redis::start();
     let relays = [(); 2].map(|()| Relay::to(redis.port()));
     let configs = [through(&relays[0]), through(&relays[1])];
     let mut scene = Scene::of(configs, || vec![redis.cli()]);
-    scene.during(Sight::Dim, |_| trouble(&relays));
+    scene.during(sight, |_| trouble(&relays));
     (redis, relays, scene)
 }
 
 /// Everything becomes right, and no lease has ended.
-fn is_unseen(trouble: impl FnOnce(&[Relay; 2])) {
-    let (redis, _relays, mut scene) = goes_wrong(trouble);
+fn is_unseen(sight: Sight, trouble: impl FnOnce(&[Relay; 2])) {
+    let (redis, _relays, mut scene) = goes_wrong(sight, trouble);
     scene.converges(|| vec![redis.cli()]);
     assert_eq!(redis.info("rollcall_leaves_lease"), "0", "no lease ended");
 }
@@ -35,14 +35,14 @@ fn is_unseen(trouble: impl FnOnce(&[Relay; 2])) {
 /// leave and come back.
 fn interrupts_the_first(trouble: impl FnOnce(&[Relay; 2])) {
     let start = Instant::now();
-    let (redis, _relays, mut scene) = goes_wrong(trouble);
+    let (redis, _relays, mut scene) = goes_wrong(Sight::Dim, trouble);
     scene.churns[0].truth_mut().interrupted(start);
     scene.converges(|| vec![redis.cli()]);
 }
 
 #[test]
 fn bytes_that_come_a_few_at_a_time_harm_nothing() {
-    is_unseen(|relays| {
+    is_unseen(Sight::Clear, |relays| {
         for relay in relays {
             relay.split(true);
         }
@@ -55,7 +55,7 @@ fn bytes_that_come_a_few_at_a_time_harm_nothing() {
 
 #[test]
 fn a_slow_network_harms_nothing() {
-    is_unseen(|relays| {
+    is_unseen(Sight::Clear, |relays| {
         for ms in [50, 400, 150, 0] {
             for relay in relays {
                 relay.delay(Duration::from_millis(ms));
@@ -67,7 +67,7 @@ fn a_slow_network_harms_nothing() {
 
 #[test]
 fn connections_that_are_cut_again_and_again_harm_nothing() {
-    is_unseen(|relays| {
+    is_unseen(Sight::Dim, |relays| {
         for n in 0..9 {
             if n % 3 != 0 {
                 relays[0].cut();
@@ -82,7 +82,7 @@ fn connections_that_are_cut_again_and_again_harm_nothing() {
 
 #[test]
 fn a_stall_that_is_shorter_than_a_lease_harms_nothing() {
-    is_unseen(|relays| {
+    is_unseen(Sight::Clear, |relays| {
         for relay in relays {
             relay.stall();
             thread::sleep(Duration::from_secs(1));
@@ -94,7 +94,7 @@ fn a_stall_that_is_shorter_than_a_lease_harms_nothing() {
 
 #[test]
 fn answers_that_come_late_harm_nothing() {
-    is_unseen(|relays| {
+    is_unseen(Sight::Clear, |relays| {
         relays[0].stall_ways(false, true);
         thread::sleep(Duration::from_secs(1));
         relays[0].flow();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rollcall_tests::{Redis, Resp, eventually};
 
-/// Long enough for the module to notice that nobody follows.
+/// How long nobody follows: longer than two looks of the module, which tells nobody what it found.
 const ALONE: Duration = Duration::from_millis(2500);
 const KEYS: &str = "room book";
 

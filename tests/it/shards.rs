@@ -64,7 +64,7 @@ fn one_of_three_redis_is_lost_and_the_others_serve_on() {
 fn all_of_two_redis_are_flushed() {
     let shards = [(); 2].map(|()| Redis::start());
     let mut scene = Scene::of_two(&on_all(&shards), || masters(&shards));
-    scene.during(Sight::Dim, |_| {
+    scene.during(Sight::Clear, |_| {
         for redis in &shards {
             redis.cli().ask("FLUSHALL");
         }

@@ -12,11 +12,11 @@ use serde_json::json;
 const TROUBLE: Duration = Duration::from_secs(4);
 
 /// What `trouble` does to Redis, while clients come and go, harms nobody who is there.
-fn is_unseen(options: &[&str], trouble: impl FnOnce(&mut Redis)) {
+fn is_unseen(options: &[&str], sight: Sight, trouble: impl FnOnce(&mut Redis)) {
     let mut redis = Redis::with(options);
     let config = stack::on(&redis, json!({"engine": {"redis": {"io_timeout": "1s"}}}));
     let mut scene = Scene::of_two(&config, || vec![redis.cli()]);
-    scene.during(Sight::Dim, |_| trouble(&mut redis));
+    scene.during(sight, |_| trouble(&mut redis));
     scene.converges(|| vec![redis.cli()]);
 }
 
@@ -30,19 +30,21 @@ fn is_set(redis: &Redis, setting: &str, bad: &str, good: &str) {
 
 #[test]
 fn a_full_redis_refuses_joins_and_keeps_everybody() {
-    is_unseen(&["maxmemory-policy noeviction"], |redis| is_set(redis, "maxmemory", "1", "0"));
+    let options = &["maxmemory-policy noeviction"];
+    is_unseen(options, Sight::Clear, |redis| is_set(redis, "maxmemory", "1", "0"));
 }
 
 #[test]
 fn a_redis_without_enough_replicas_keeps_everybody() {
-    is_unseen(&[], |redis| is_set(redis, "min-replicas-to-write", "1", "0"));
+    is_unseen(&[], Sight::Clear, |redis| is_set(redis, "min-replicas-to-write", "1", "0"));
 }
 
 #[test]
 fn a_redis_that_loads_keeps_everybody() {
     // A load of 3 seconds, during which clients are told so.
     let options = ["appendonly yes", "loading-process-events-interval-bytes 1024"];
-    is_unseen(&[&options[..], &["key-load-delay 30000"]].concat(), |redis| {
+    let options = [&options[..], &["key-load-delay 30000"]].concat();
+    is_unseen(&options, Sight::Dim, |redis| {
         redis.kill();
         redis.run();
     });
@@ -51,7 +53,7 @@ fn a_redis_that_loads_keeps_everybody() {
 #[test]
 fn a_redis_that_answers_in_bursts_harms_nobody() {
     // Answers take nearly as long as they may.
-    is_unseen(&[], |redis| {
+    is_unseen(&[], Sight::Dim, |redis| {
         for _ in 0..5 {
             process::signal(redis.id(), Signal::STOP);
             thread::sleep(Duration::from_millis(900));
@@ -63,7 +65,7 @@ fn a_redis_that_answers_in_bursts_harms_nobody() {
 
 #[test]
 fn connections_that_redis_ends_harm_nobody() {
-    is_unseen(&[], |redis| {
+    is_unseen(&[], Sight::Dim, |redis| {
         let mut cli = redis.cli();
         for kind in ["pubsub", "normal", "pubsub", "pubsub", "normal"] {
             cli.ask(&format!("CLIENT KILL TYPE {kind} SKIPME yes"));
