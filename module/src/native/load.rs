@@ -51,13 +51,9 @@ fn load(ctx: *mut raw::RedisModuleCtx) -> bool {
     server::ask(ctx);
     set_options(ctx);
     let steps: [(&str, &dyn Fn() -> bool); 6] = [
-        ("the roster type could not be registered", &|| {
-            value_type::register::<Roster>(ctx)
-        }),
+        ("the roster type could not be registered", &|| value_type::register::<Roster>(ctx)),
         ("the book type could not be registered", &|| value_type::register::<Book>(ctx)),
-        ("a command could not be registered", &|| {
-            command::register(ctx, &commands::all())
-        }),
+        ("a command could not be registered", &|| command::register(ctx, &commands::all())),
         ("INFO could not be registered", &|| info::register(ctx)),
         ("a setting could not be registered", &|| config::register(ctx)),
         ("an event could not be subscribed", &|| hooks::install(ctx)),
