@@ -1,7 +1,9 @@
 //! A cluster: its nodes are asked who owns which slots, every second and whenever one of them sends
-//! a command elsewhere.
+//! a command elsewhere; all the time while slots move, because nobody says to listeners that they
+//! have to listen elsewhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fred::interfaces::ClientLike;
 use futures_util::future::join_all;
@@ -25,11 +27,18 @@ pub(super) async fn follow(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result
         }
         shard.looks.send_modify(|looks| *looks += 1);
         tokio::time::sleep(LEAST_PAUSE).await;
+        let pause = if shard.is_settled() { LOOK } else { busy_pause(shard.map().masters().len()) };
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(pause) => {}
             () = shard.look.notified() => {}
         }
     }
+}
+
+/// How long to wait for the next look while slots move: each look asks every one of the masters.
+fn busy_pause(masters: usize) -> Duration {
+    let each = LEAST_PAUSE / 10;
+    each.saturating_mul(u32::try_from(masters).unwrap_or(u32::MAX)).min(LOOK)
 }
 
 /// What the masters say; if none answers, what another node says that was known.
