@@ -104,12 +104,17 @@ impl<'a> Args<'a> {
 
 /// The error for a word that is no option here.
 pub(crate) fn unknown(word: &Str) -> CommandError {
-    let shown: String = String::from_utf8_lossy(word.bytes())
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(40)
-        .collect();
-    CommandError::bad(format!("unknown or repeated option '{shown}'"))
+    CommandError::bad(format!("unknown option '{}'", shown(word)))
+}
+
+/// The error for an option that was given before.
+pub(crate) fn repeated(word: &Str) -> CommandError {
+    CommandError::bad(format!("option '{}' is given more than once", shown(word)))
+}
+
+fn shown(word: &Str) -> String {
+    let text = String::from_utf8_lossy(word.bytes());
+    text.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 /// `LEASE node` and `EX s` in either order, before users.
@@ -145,7 +150,7 @@ fn seconds(args: &mut Args<'_>) -> Result<u32, CommandError> {
 pub(crate) fn once<T>(place: &mut Option<T>, value: T, word: &Str) -> Result<(), CommandError> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(unknown(word)),
+        Some(_) => Err(repeated(word)),
     }
 }
 

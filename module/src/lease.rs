@@ -136,11 +136,17 @@ impl Leases {
         Some(id)
     }
 
-    /// Nodes whose time is up.
-    pub(crate) fn overdue(&self) -> Vec<Box<str>> {
+    /// How many are alive.
+    pub(crate) fn alive_count(&self) -> usize {
+        self.alive.len()
+    }
+
+    /// Those whose time is up, with their nodes.
+    pub(crate) fn overdue(&self) -> Vec<(LeaseId, Box<str>)> {
         let now = self.clock.now;
-        let alive = self.all.values().filter(|lease| lease.ended.is_none());
-        alive.filter(|lease| lease.ends_at <= now).map(|lease| lease.node.clone()).collect()
+        let alive = self.all.iter().filter(|(_, lease)| lease.ended.is_none());
+        let overdue = alive.filter(|(_, lease)| lease.ends_at <= now);
+        overdue.map(|(id, lease)| (*id, lease.node.clone())).collect()
     }
 
     /// Forgets an ended lease that holds nothing any more.
@@ -216,7 +222,7 @@ mod tests {
     fn a_stall_does_not_end_a_lease() {
         let mut leases = Leases::new();
         assert!(leases.clock.advance(1_000));
-        leases.keep("n", 300, 1_000);
+        let lease = leases.keep("n", 300, 1_000).lease;
         assert!(!leases.clock.advance(60_000));
         assert!(leases.overdue().is_empty());
         for ms in [60_050, 60_100, 60_150, 60_199] {
@@ -224,7 +230,7 @@ mod tests {
         }
         assert!(leases.overdue().is_empty());
         leases.clock.advance(60_200);
-        assert_eq!(leases.overdue(), [Box::from("n")]);
+        assert_eq!(leases.overdue(), [(lease, Box::from("n"))]);
     }
 
     #[test]

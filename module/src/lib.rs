@@ -17,6 +17,7 @@ mod keyed;
 mod lease;
 mod linear_hash;
 mod native;
+mod news;
 mod pasts;
 mod reaper;
 mod registry;

@@ -10,7 +10,8 @@ use crate::keyed::{OpenKey, Subject};
 use crate::lease::LeaseId;
 use crate::native::context::{Ctx, OwnStr};
 use crate::native::string::Str;
-use crate::native::{cell, clock, server};
+use crate::native::{cell, clock, log, server};
+use crate::news;
 use crate::registry::{KeyId, Kind, TICK_MS};
 use crate::roster::{Holder, Roster, change};
 
@@ -39,12 +40,11 @@ struct Visit {
 }
 
 /// Ends the leases whose time is up. Replicas are told by the caller.
-pub(crate) fn end_leases() {
-    cell::with(|state| {
-        for node in state.leases.overdue() {
-            state.end_lease(&node, clock::wall_s());
-        }
-    });
+pub(crate) fn end_leases(ctx: &Ctx) {
+    let lapsed = cell::with(|state| state.end_overdue(clock::wall_s()));
+    for line in news::of_lapsed(lapsed) {
+        log::warning(ctx, &line);
+    }
 }
 
 /// Forgets ended leases that hold nothing any more.

@@ -6,7 +6,8 @@ use rollcall_wire::{Event, Why};
 
 use crate::book::Means;
 use crate::hash;
-use crate::lease::{LeaseId, Leases};
+use crate::lease::{Lease, LeaseId, Leases};
+use crate::news::Lapsed;
 use crate::pasts::Pasts;
 use crate::registry::{Account, KeyId, Kind, Space, TICK_MS};
 use crate::roster::change::World;
@@ -169,6 +170,18 @@ impl State {
             self.untold.push(LeaseNews::End { node: node.into(), at });
         }
         ended
+    }
+
+    /// Ends every lease whose time is up.
+    pub(crate) fn end_overdue(&mut self, at: u32) -> Vec<Lapsed> {
+        let overdue = self.leases.overdue();
+        let end = |(lease, node): (LeaseId, Box<str>)| {
+            let px = self.leases.alive(lease).map_or(0, Lease::px);
+            let (entries, users) = self.held(lease);
+            self.end_lease(&node, at);
+            Lapsed { node, px, entries, users }
+        };
+        overdue.into_iter().map(end).collect()
     }
 
     /// A sequence from a master, a file or a dump.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use rollcall_tests::churn::Sight;
 use rollcall_tests::cluster::{BRITTLE, Cluster, is_master};
-use rollcall_tests::config;
+use rollcall_tests::config::{self, over};
 use rollcall_tests::crowd;
-use rollcall_tests::{Redis, Reply, Resp, Scene, Server, eventually, within};
+use rollcall_tests::{Heard, Redis, Reply, Resp, Scene, Server, eventually, within};
 use serde_json::{Value, json};
 
 /// Slots of the first node that move, the first ones it has.
@@ -172,6 +172,65 @@ fn a_plain_address_of_one_node_stands_for_the_cluster() {
         assert_ne!(node.info("rollcall_members"), "0", "every node has some");
         assert_ne!(node.info("rollcall_books"), "0", "and some users");
     }
+}
+
+/// Faster than anybody looks: the node forgets who listened to the slot, and nobody is told.
+#[test]
+fn a_slot_that_goes_and_comes_back_at_once_is_listened_to_again() {
+    let cluster = Cluster::start();
+    let plain = json!({"name": "plain", "allow_subscribe_for_client": true});
+    let config = over(cluster.config(), json!({"channel": {"namespaces": [plain]}}));
+    let server = Server::start(config);
+    let mut ann = server.client("ann");
+    let mut homes = [0, 1].map(|node| cluster.nodes()[node].cli());
+    let key = |n: &usize| format!("rollcall:p:plain:room{n}");
+    let n = (0..).find(|n| cluster.home(&mut homes[0], &key(n)) == 0).expect("a channel there");
+    let channel = format!("plain:room{n}");
+    ann.subscribe(&channel);
+    let slot = homes[0].ask(&format!("CLUSTER KEYSLOT {}", key(&n))).number();
+    let ids = [0, 1].map(|node| cluster.id(node));
+    for (from, to) in [(0, 1), (1, 0)] {
+        homes[to].ask(&format!("CLUSTER SETSLOT {slot} IMPORTING {}", ids[from]));
+        for node in [to, from] {
+            let moved = homes[node].ask(&format!("CLUSTER SETSLOT {slot} NODE {}", ids[to]));
+            assert_eq!(moved.to_string(), "OK");
+        }
+    }
+    eventually("publications arrive again", || {
+        server.api("publish", json!({"channel": channel, "data": {}}));
+        ann.hears_within(Duration::from_millis(100)).map(|_| ())
+    });
+}
+
+/// Nothing that a server can ask for tells of it but what it was not told.
+#[test]
+fn a_channel_whose_events_do_not_come_is_listened_to_again() {
+    let cluster = Cluster::start();
+    let [one, two] = [(); 2].map(|()| Server::start(cluster.config()));
+    let mut node = cluster.nodes()[0].cli();
+    let key = |n: &usize| format!("rollcall:p:room{n}");
+    let n = (0..).find(|n| cluster.home(&mut node, &key(n)) == 0).expect("a channel there");
+    let channel = format!("room{n}");
+    let mut ann = one.client("ann");
+    ann.enters(&channel);
+    let slot = node.ask(&format!("CLUSTER KEYSLOT {}", key(&n))).number();
+    for word in ["DELSLOTS", "ADDSLOTS"] {
+        assert_eq!(node.ask(&format!("CLUSTER {word} {slot}")).to_string(), "OK");
+    }
+    let mut joins = |user: &str, limit| {
+        let mut client = two.client(user);
+        let mut joined = || client.try_call(json!({"subscribe": {"channel": channel}}));
+        eventually("the slot is served", || joined()?.get("subscribe").map(|_| ()));
+        let shown = || match ann.hears_within(Duration::from_millis(100))? {
+            Heard::Line(line) => (line["push"]["join"]["info"]["user"] == user).then_some(()),
+            _ => None,
+        };
+        within(limit, &format!("{user} is shown"), shown);
+        client
+    };
+    // Counts are compared every ten seconds.
+    let _bob = joins("bob", Duration::from_secs(15));
+    let _carl = joins("carl", Duration::from_secs(3));
 }
 
 #[test]

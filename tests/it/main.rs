@@ -32,6 +32,7 @@ mod module_fuzz;
 mod module_info;
 mod module_keys;
 mod module_lease;
+mod module_log;
 mod module_midway;
 mod module_migrate;
 mod module_persistence;

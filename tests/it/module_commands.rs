@@ -4,6 +4,8 @@ use std::process::Command;
 
 use rollcall_tests::Redis;
 
+const DOCS: &str = include_str!("../../docs/module.md");
+
 const COMMANDS: [&str; 13] = [
     "presence.add",
     "presence.rem",
@@ -129,23 +131,31 @@ fn the_commands_of_replication_are_closed_to_clients() {
 #[test]
 fn redis_cli_can_use_every_command() {
     let redis = Redis::start();
-    let cli = |line: &str| {
-        let mut command = Command::new("redis-cli");
-        command
-            .arg("-s")
-            .arg(redis.socket())
-            .arg("--no-raw")
-            .args(rollcall_tests::resp::words(line));
-        let output = command.output().expect("redis-cli is installed");
-        String::from_utf8(output.stdout).expect("redis-cli prints text")
-    };
+    let cli = |line: &str| redis_cli(&redis, line);
     assert_eq!(cli("PRESENCE.ADD room c1 ann EX 60 NOTIFY"), "(integer) 1\n");
     assert_eq!(cli("PRESENCE.GET room"), "1) 1) \"c1\"\n   2) \"ann\"\n   3) (nil)\n   4) (nil)\n");
     assert!(cli("PRESENCE.ADD room c1").starts_with("(error) ERR "));
-    for command in ["PRESENCE.HELP", "USERSTATUS.HELP"] {
-        let help = cli(command);
-        let word = command.split_once('.').unwrap().0;
-        assert!(help.lines().count() > 4 && help.contains(word), "{help}");
+}
+
+#[test]
+fn help_and_errors_are_those_of_the_documentation() {
+    let redis = Redis::start();
+    for section in ["## Conventions", "### Help"] {
+        let text = DOCS.split(&format!("{section}\n")).nth(1).expect("the section");
+        let block = text.split("```").nth(1).and_then(|block| block.strip_prefix("text\n"));
+        let mut sessions = block.expect("a session").split("> ").skip(1).peekable();
+        assert!(sessions.peek().is_some(), "{section}");
+        for session in sessions {
+            let (command, printed) = session.split_once('\n').expect("a command and its reply");
+            assert_eq!(redis_cli(&redis, command), printed, "{command}");
+        }
     }
-    assert!(cli("PRESENCE.HELP").contains("PRESENCE.ADD"));
+}
+
+/// What redis-cli prints in a terminal.
+fn redis_cli(redis: &Redis, line: &str) -> String {
+    let mut command = Command::new("redis-cli");
+    command.arg("-s").arg(redis.socket()).arg("--no-raw").args(rollcall_tests::resp::words(line));
+    let output = command.output().expect("redis-cli is installed");
+    String::from_utf8(output.stdout).expect("redis-cli prints text")
 }

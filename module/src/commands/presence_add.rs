@@ -6,7 +6,7 @@
 use rollcall_wire::{Info, caps};
 
 use super::presence_get::read_seq;
-use crate::args::{Args, once, unknown};
+use crate::args::{Args, once, repeated, unknown};
 use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::cell;
@@ -94,8 +94,9 @@ impl<'a> Add<'a> {
             } else if is_word(name, "CHANINFO") {
                 once(&mut chan_info, args.info("CHANINFO")?, word)?;
             } else if let Some(until) = Until::parse(name, &mut args)? {
-                if holder.replace(until).is_some() {
-                    return Err(one_holder());
+                if let Some((_, first)) = holder.replace((until, name)) {
+                    let same = first.eq_ignore_ascii_case(name);
+                    return Err(if same { repeated(word) } else { one_holder() });
                 }
             } else if is_word(name, "NOTIFY") {
                 once(&mut notify, (), word)?;
@@ -116,7 +117,7 @@ impl<'a> Add<'a> {
             user,
             conn_info: conn_info.unwrap_or_default(),
             chan_info: chan_info.unwrap_or_default(),
-            holder: holder.ok_or_else(one_holder)?,
+            holder: holder.ok_or_else(one_holder)?.0,
             notify: notify.is_some(),
             back: back.is_some(),
             with_seq: with_seq.is_some(),
@@ -223,11 +224,14 @@ mod tests {
         check("k c u PX -1", "ERR PX must be a positive integer of milliseconds");
         check("k c u EX", "ERR EX needs a value");
         check("k c u EX 5 BACK", "ERR BACK needs NOTIFY");
-        check("k c u EX 5 FOO", "ERR unknown or repeated option 'FOO'");
-        check("k c u EX 5 WITHSEQ WITHSEQ", "ERR unknown or repeated option 'WITHSEQ'");
+        check("k c u EX 5 FOO", "ERR unknown option 'FOO'");
+        check("k c u EX 5 WITHSEQ withseq", "ERR option 'withseq' is given more than once");
+        check("k c u EX 60 EX 60", "ERR option 'EX' is given more than once");
+        check("k c u LEASE n NOTIFY LEASE n", "ERR option 'LEASE' is given more than once");
         check("k  u EX 5", "ERR client must not be empty");
         let needed = "ERR exactly one of EX seconds, PX milliseconds and LEASE node is needed";
         check("k c u NOTIFY", needed);
         check("k c u EX 5 LEASE n", needed);
+        check("k c u EX 5 PX 5000", needed);
     }
 }

@@ -125,19 +125,6 @@ pub(crate) fn avoid_replica_traffic() -> bool {
     unsafe { api!(RedisModule_AvoidReplicaTraffic()) != 0 as c_int }
 }
 
-/// A notice in the server's log. Only for texts of our own: never bytes from clients.
-pub(crate) fn log_warning(text: &CStr) {
-    // SAFETY: a null context is allowed; the format takes one string.
-    unsafe {
-        api!(RedisModule_Log(
-            std::ptr::null_mut(),
-            c"warning".as_ptr(),
-            c"%s".as_ptr(),
-            text.as_ptr()
-        ));
-    }
-}
-
 // === impl OwnStr ===
 
 impl OwnStr {

@@ -9,13 +9,13 @@ use redis_module::raw;
 use super::context::{Ctx, OwnStr, avoid_replica_traffic};
 use super::key::Key;
 use super::string::Str;
-use super::{cell, clock, config, followers, guarded};
+use super::{cell, clock, config, followers, guarded, log};
 use crate::book::Book;
 use crate::keyed::{OpenKey, attach};
+use crate::news::{self, Epoch};
 use crate::reaper;
-use crate::registry::{KeyId, TICK_MS};
+use crate::registry::{KeyId, Space, TICK_MS};
 use crate::roster::Roster;
-
 use crate::state::LeaseNews;
 use rollcall_wire::Event;
 
@@ -100,28 +100,34 @@ unsafe extern "C" fn on_cron(
 fn visit(ctx: &Ctx) -> bool {
     let now = clock::monotonic_ms();
     let paused = avoid_replica_traffic();
-    let judge = cell::with(|state| {
+    let (judge, grace) = cell::with(|state| {
         state.visited_ms = now;
         if paused {
             state.paused = true;
             state.leases.clock.stand_still(now);
-            return false;
+            return (false, None);
         }
+        let mut grace = None;
         if std::mem::take(&mut state.paused) {
             state.leases.grace(config::lease_grace_ms());
+            grace = Some(Epoch::of(state));
         }
-        state.leases.clock.advance(now)
+        (state.leases.clock.advance(now), grace)
     });
     reaper::prune();
     if paused || !ctx.is_acting_master() {
         cell::with(|state| state.postpone(clock::wall_ms() / TICK_MS));
         return false;
     }
+    if let Some(leases) = grace.filter(|leases| leases.concerns_somebody()) {
+        let grace = leases.grace(config::lease_grace_ms());
+        log::notice(ctx, &format!("clients are paused no more: {grace}"));
+    }
     followers::look(ctx, now);
     let db = ctx.db();
     let more = flush_resets(ctx, Instant::now() + reaper::SLICE);
     if judge {
-        reaper::end_leases();
+        reaper::end_leases(ctx);
     }
     tell_leases(ctx);
     let busy = more || reaper::slice(ctx);
@@ -234,7 +240,7 @@ fn adopt(ctx: &Ctx, name: &Str, reset: bool) {
 // === server events ===
 
 unsafe extern "C" fn on_flush(
-    _: *mut raw::RedisModuleCtx,
+    ctx: *mut raw::RedisModuleCtx,
     _: raw::RedisModuleEvent,
     sub: u64,
     data: *mut c_void,
@@ -245,43 +251,76 @@ unsafe extern "C" fn on_flush(
         }
         // SAFETY: the server passes this struct with this event.
         let db = unsafe { (*data.cast::<raw::RedisModuleFlushInfo>()).dbnum };
-        let old = cell::with(|state| state.flush(u32::try_from(db).ok()));
+        let db = u32::try_from(db).ok();
+        let (old, epoch) = cell::with(|state| (state.flush(db), Epoch::of(state)));
+        let sum = |of: fn(&Space) -> u64| old.iter().map(of).sum::<u64>();
+        let (rosters, books) = (sum(|space| space.rosters), sum(|space| space.books));
+        // What is flushed to be loaded anew is told when it is loaded.
+        let ctx = Ctx::new(ctx);
+        if ctx.is_acting_master() && (rosters + books > 0 || epoch.concerns_somebody()) {
+            log::notice(&ctx, &epoch.is_new(&news::of_flush(db, rosters, books)));
+        }
         super::reclaim::later(Box::new(old));
     });
 }
 
 unsafe extern "C" fn on_loading(
-    _: *mut raw::RedisModuleCtx,
+    ctx: *mut raw::RedisModuleCtx,
     _: raw::RedisModuleEvent,
     sub: u64,
     _: *mut c_void,
 ) {
     followers::may_begin();
     guarded((), || {
-        cell::with(|state| match sub {
+        let why = match sub {
             raw::REDISMODULE_SUBEVENT_LOADING_RDB_START
-            | raw::REDISMODULE_SUBEVENT_LOADING_AOF_START => state.before_load(false),
-            raw::REDISMODULE_SUBEVENT_LOADING_REPL_START => state.before_load(true),
-            _ => state.after_load(config::lease_grace_ms()),
+            | raw::REDISMODULE_SUBEVENT_LOADING_AOF_START => {
+                return cell::with(|state| state.before_load(false));
+            }
+            raw::REDISMODULE_SUBEVENT_LOADING_REPL_START => {
+                return cell::with(|state| state.before_load(true));
+            }
+            raw::REDISMODULE_SUBEVENT_LOADING_ENDED => "data was loaded",
+            _ => "loading failed",
+        };
+        let grace = config::lease_grace_ms();
+        let epoch = cell::with(|state| {
+            state.after_load(grace);
+            Epoch::of(state)
         });
+        tell_epoch(&Ctx::new(ctx), epoch, why);
     });
 }
 
 unsafe extern "C" fn on_role(
-    _: *mut raw::RedisModuleCtx,
+    ctx: *mut raw::RedisModuleCtx,
     _: raw::RedisModuleEvent,
-    _: u64,
+    sub: u64,
     _: *mut c_void,
 ) {
     followers::may_begin();
     guarded((), || {
-        cell::with(|state| {
+        let epoch = cell::with(|state| {
             state.draw_epoch();
             state.untold.clear();
             state.resets.clear();
             state.leases.grace(config::lease_grace_ms());
+            Epoch::of(state)
         });
+        let promoted = sub == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER;
+        let why = if promoted { "this is a master now" } else { "this is a replica now" };
+        tell_epoch(&Ctx::new(ctx), epoch, why);
     });
+}
+
+/// On a replica no lease ends, so none has time.
+fn tell_epoch(ctx: &Ctx, epoch: Epoch, why: &str) {
+    let text = if ctx.is_master() && epoch.concerns_somebody() {
+        epoch.is_new_with_grace(why, config::lease_grace_ms())
+    } else {
+        epoch.is_new(why)
+    };
+    log::notice(ctx, &text);
 }
 
 /// A child writes a snapshot, maybe for a replica or an AOF that goes on from there.
@@ -295,7 +334,7 @@ unsafe extern "C" fn on_fork(
 }
 
 unsafe extern "C" fn on_swap(
-    _: *mut raw::RedisModuleCtx,
+    ctx: *mut raw::RedisModuleCtx,
     _: raw::RedisModuleEvent,
     _: u64,
     data: *mut c_void,
@@ -310,7 +349,14 @@ unsafe extern "C" fn on_swap(
             (info.dbnum_first, info.dbnum_second)
         };
         if let (Ok(a), Ok(b)) = (u32::try_from(a), u32::try_from(b)) {
-            cell::with(|state| state.swap(a, b));
+            let epoch = cell::with(|state| {
+                state.swap(a, b);
+                Epoch::of(state)
+            });
+            let ctx = Ctx::new(ctx);
+            if ctx.is_acting_master() && epoch.concerns_somebody() {
+                log::notice(&ctx, &epoch.is_new(&format!("databases {a} and {b} were swapped")));
+            }
         }
     });
 }

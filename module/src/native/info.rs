@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_int};
 
 use redis_module::raw;
 
-use super::{cell, clock, guarded};
+use super::{cell, clock, guarded, log};
 use crate::state::State;
 
 pub(super) fn register(ctx: *mut raw::RedisModuleCtx) -> bool {
@@ -45,7 +45,7 @@ fn numbers(state: &State) -> Vec<(&'static CStr, u64)> {
         (c"users", sum(|space| space.sizes.users)),
         (c"books", sum(|space| space.books)),
         (c"statuses", sum(|space| space.sizes.statuses)),
-        (c"leases", state.leases.list(0).len() as u64),
+        (c"leases", state.leases.alive_count() as u64),
         (c"leases_ended", counters.leases_ended),
         (c"joins", counters.joins),
         (c"leaves_removed", counters.leaves_removed),
@@ -68,11 +68,7 @@ fn leases(ctx: *mut raw::RedisModuleInfoCtx, state: &State) {
     for (at, (id, lease, left)) in state.leases.list(clock::monotonic_ms()).into_iter().enumerate()
     {
         let (entries, users) = state.held(id);
-        let node: String = lease
-            .node()
-            .chars()
-            .map(|c| if c.is_control() || c == ',' { '?' } else { c })
-            .collect();
+        let node = log::printable(lease.node()).replace(',', "?");
         let name = CString::new(format!("lease_{at}")).unwrap_or_default();
         let age = lease.age_ms(&state.leases.clock);
         let px = lease.px();

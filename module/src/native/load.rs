@@ -4,8 +4,8 @@ use std::ffi::{CStr, c_int};
 
 use redis_module::raw;
 
-use super::context::log_warning;
-use super::{clock, command, config, guarded, hooks, info, reclaim, server, value_type};
+use super::context::Ctx;
+use super::{clock, command, config, guarded, hooks, info, log, reclaim, server, value_type};
 use crate::book::Book;
 use crate::commands;
 use crate::roster::Roster;
@@ -35,7 +35,10 @@ pub unsafe extern "C" fn RedisModule_OnLoad(
     }
     guarded(ERR, || {
         if argc != 0 {
-            log_warning(c"rollcall takes no arguments: use the config file, rollcall.<name>");
+            log::warning(
+                &Ctx::new(ctx),
+                "it takes no arguments: use the config file, rollcall.<name>",
+            );
             return ERR;
         }
         if load(ctx) { OK } else { ERR }
@@ -47,21 +50,17 @@ fn load(ctx: *mut raw::RedisModuleCtx) -> bool {
     reclaim::prepare();
     server::ask(ctx);
     set_options(ctx);
-    let steps: [(&CStr, &dyn Fn() -> bool); 6] = [
-        (c"rollcall: the roster type could not be registered", &|| {
-            value_type::register::<Roster>(ctx)
-        }),
-        (c"rollcall: the book type could not be registered", &|| value_type::register::<Book>(ctx)),
-        (c"rollcall: a command could not be registered", &|| {
-            command::register(ctx, &commands::all())
-        }),
-        (c"rollcall: INFO could not be registered", &|| info::register(ctx)),
-        (c"rollcall: a setting could not be registered", &|| config::register(ctx)),
-        (c"rollcall: an event could not be subscribed", &|| hooks::install(ctx)),
+    let steps: [(&str, &dyn Fn() -> bool); 6] = [
+        ("the roster type could not be registered", &|| value_type::register::<Roster>(ctx)),
+        ("the book type could not be registered", &|| value_type::register::<Book>(ctx)),
+        ("a command could not be registered", &|| command::register(ctx, &commands::all())),
+        ("INFO could not be registered", &|| info::register(ctx)),
+        ("a setting could not be registered", &|| config::register(ctx)),
+        ("an event could not be subscribed", &|| hooks::install(ctx)),
     ];
     for (failure, step) in steps {
         if !step() {
-            log_warning(failure);
+            log::warning(&Ctx::new(ctx), failure);
             return false;
         }
     }

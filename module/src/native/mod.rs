@@ -23,6 +23,7 @@ pub(crate) mod hooks;
 pub(crate) mod info;
 pub(crate) mod key;
 pub(crate) mod load;
+pub(crate) mod log;
 #[cfg(test)]
 pub(crate) mod meter;
 pub(crate) mod prefetch;

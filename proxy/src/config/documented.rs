@@ -1,4 +1,5 @@
-//! The list of options in `docs/configuration.md` is made from the code; this keeps it so.
+//! Keeps documents right: the list of options in `docs/configuration.md` is made from the code, and
+//! every sample of a configuration is read by it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::{Invocation, Kind, Opt, load, options};
+use super::{ConfigError, Invocation, Kind, Opt, load, options};
 
 /// Set, it writes the list into the document instead of comparing.
 const WRITE: &str = "ROLLCALL_WRITE_DOCS";
@@ -39,24 +40,43 @@ fn every_option_is_documented() {
 
 #[test]
 fn every_example_loads() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
-    let text = fs::read_to_string(path).unwrap();
-    let examples: Vec<&str> = text
-        .split("```json\n")
-        .skip(1)
-        .filter_map(|rest| Some(rest.split_once("```")?.0))
-        .collect();
-    assert!(examples.len() > 5);
-    for example in examples {
-        match load(&[], &BTreeMap::new(), &|_| Ok(example.to_owned())) {
-            Ok(Invocation::Run(loaded)) => assert_eq!(loaded.warnings, Vec::<String>::new()),
-            Ok(Invocation::Print(_)) => unreachable!(),
-            // Its certificates are not on this machine.
-            Err(error) => {
-                let error = error.to_string();
-                assert!(error.lines().all(|line| line.contains("_pem: is neither")), "{error}");
-            }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|it| it == "md"));
+    let mut found = 0;
+    for path in docs.chain([root.join("README.md")]) {
+        for (format, example) in examples(&fs::read_to_string(&path).unwrap()) {
+            check(&path, &format!("config.{format}"), example);
+            found += 1;
         }
+    }
+    assert!(found > 15, "{found} examples");
+    let path = root.join("docker/config.json");
+    check(&path, "config.json", &fs::read_to_string(&path).unwrap());
+}
+
+/// The blocks of a document that are configuration files, with their formats.
+fn examples(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let blocks = text.split("\n```").skip(1).step_by(2);
+    let blocks = blocks.filter_map(|block| block.split_once('\n'));
+    blocks.filter(|(format, _)| ["json", "yaml", "yml", "toml"].contains(format))
+}
+
+/// That a whole file with this text is read without complaint.
+fn check(place: &Path, name: &str, text: &str) {
+    let place = place.display();
+    let args = ["-c".to_owned(), name.to_owned()];
+    match load(&args, &BTreeMap::new(), &|_| Ok(text.to_owned())) {
+        Ok(Invocation::Run(loaded)) => {
+            assert_eq!(loaded.warnings, Vec::<String>::new(), "{place}: {text}");
+        }
+        Ok(Invocation::Print(_)) => unreachable!(),
+        // Its certificates are not on this machine.
+        Err(ConfigError::Invalid(errors)) => {
+            let certificate = |error: &String| error.contains("_pem: is neither");
+            assert!(errors.iter().all(certificate), "{place}: {errors:?}: {text}");
+        }
+        Err(error) => panic!("{place}: {error}: {text}"),
     }
 }
 

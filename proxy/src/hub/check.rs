@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
-use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use super::Hub;
 use super::mirror::{Known, Mirror, Read};
 use super::patience::Differences;
-use crate::store::{Roster, Stats, StoreError};
+use crate::store::{Stats, StoreError};
 
 /// How often every mirrored roster's sequence is compared.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -23,14 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LATE: Duration = Duration::from_secs(8);
 /// How long events already on their way may take.
 const ON_THEIR_WAY: Duration = Duration::from_millis(500);
-/// The same for events from before a read that has arrived on another connection.
-const NEARLY_HERE: Duration = Duration::from_millis(50);
 /// How long a failed check waits for its next try.
 const RETRY: Duration = Duration::from_millis(300);
-/// How long an empty channel is still listened to: a reload of a page costs no resubscription.
-const LINGER: Duration = Duration::from_secs(1);
 /// Channels checked or subscribed at once.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 /// Rosters compared in one call.
 const BATCH: usize = 500;
 
@@ -78,46 +71,6 @@ pub(super) async fn periodically(hub: Hub) {
                 hub.check_soon(channel);
             }
         }
-    }
-}
-
-/// Stops listening to channels that nobody subscribes any more.
-pub(super) async fn sweep(hub: Hub) {
-    loop {
-        tokio::time::sleep(LINGER / 2).await;
-        let idle = hub.names(|state| state.empty_since.is_some_and(|at| at.elapsed() >= LINGER));
-        for channel in idle {
-            hub.close(&channel).await;
-        }
-    }
-}
-
-/// After each reconnect or move of slots: subscribes to every channel that is concerned again, then
-/// checks it. What was missed may be a loss that the keepalive has not noticed yet, so reads are
-/// distrusted until that says otherwise.
-pub(super) async fn resubscribe(hub: Hub) {
-    loop {
-        hub.inner.renewed.notified().await;
-        let mut names = hub.names(|state| state.listening != 0);
-        names.retain(|channel| !hub.is_listening(channel));
-        stream::iter(names)
-            .for_each_concurrent(AT_ONCE, |channel| {
-                let hub = &hub;
-                async move {
-                    // After a failure the connection is a new one, and then this starts again.
-                    if hub.listen_again(&channel).await.is_ok() {
-                        let trusted = hub.inner.store.is_trusted(&channel);
-                        hub.with_mirror(&channel, |mirror| {
-                            mirror.patience().distrust_connection();
-                            if trusted {
-                                mirror.patience().trust();
-                            }
-                        });
-                        hub.check_soon(&channel);
-                    }
-                }
-            })
-            .await;
     }
 }
 
@@ -214,12 +167,7 @@ impl Hub {
         };
         match known {
             Known::Members => {
-                let mut read = self.read(channel).await;
-                if let Ok((seq, members)) = &read
-                    && let Err(error) = self.make_sure(channel, *seq, members).await
-                {
-                    read = Err(error);
-                }
+                let read = self.read_for_sure(channel).await;
                 self.finish(channel, read)
             }
             // Nobody knows what was missed: whoever listens begins anew.
@@ -238,30 +186,6 @@ impl Hub {
         }
     }
 
-    /// Subscribes again in a new life of the events connection, or on another one.
-    async fn listen_again(&self, channel: &str) -> Result<(), StoreError> {
-        let Some(gate) = self.channels(channel).get(channel).map(|state| state.gate.clone()) else {
-            return Ok(());
-        };
-        let _gate = gate.lock().await;
-        if self.is_listening(channel) {
-            return Ok(());
-        }
-        let life = self.inner.store.listen_again(channel).await?;
-        if let Some(state) = self.channels(channel).get_mut(channel) {
-            state.listening = life;
-        }
-        Ok(())
-    }
-
-    /// Whether events arrive as they should: nobody wants them, or they are subscribed where the
-    /// channel is now.
-    pub(super) fn is_listening(&self, channel: &str) -> bool {
-        let listening = self.channels(channel).get(channel).map(|state| state.listening);
-        let listening = listening.unwrap_or_default();
-        listening == 0 || listening == self.inner.store.life(channel)
-    }
-
     /// The sequence up to which listeners have been shown a channel.
     fn shown_seq(&self, channel: &str) -> u64 {
         let channels = self.channels(channel);
@@ -278,24 +202,6 @@ impl Hub {
         };
         let both_empty = stats.clients == 0 && mirror.is_empty();
         !both_empty && (mirror.seq() < stats.seq || stats.seq < before)
-    }
-
-    /// Waits for what may explain what was read better than the read itself: that Redis has lost
-    /// data, before anybody is shown leaving, and events that tell more than the difference they
-    /// make.
-    async fn make_sure(&self, channel: &str, seq: u64, read: &Read) -> Result<(), StoreError> {
-        let ask = |what: &dyn Fn(&Mirror) -> bool| {
-            let channels = self.channels(channel);
-            channels.get(channel).and_then(|state| state.mirror.as_ref()).is_some_and(what)
-        };
-        if ask(&|mirror| mirror.would_leave(read)) {
-            let loss = self.inner.store.last_loss(channel).await?;
-            self.with_mirror(channel, |mirror| mirror.patience().lost(loss));
-        }
-        if ask(&|mirror| mirror.is_ahead(seq)) {
-            tokio::time::sleep(NEARLY_HERE).await;
-        }
-        Ok(())
     }
 
     /// Ends a check with what was read.
@@ -341,74 +247,11 @@ impl Hub {
         });
     }
 
-    fn with_mirror(&self, channel: &str, change: impl FnOnce(&mut Mirror)) {
+    pub(super) fn with_mirror(&self, channel: &str, change: impl FnOnce(&mut Mirror)) {
         if let Some(state) = self.channels(channel).get_mut(channel)
             && let Some(mirror) = &mut state.mirror
         {
             change(mirror);
         }
-    }
-
-    async fn read(&self, channel: &str) -> Result<(u64, Read), StoreError> {
-        let store = &self.inner.store;
-        let stats = store.stats(channel).await?;
-        if stats.clients > self.inner.mirror_limit {
-            return Ok((stats.seq, Read::TooMany));
-        }
-        let Roster { seq, json } = store.roster(channel).await?;
-        let Members(all) = serde_json::from_slice(&json)
-            .map_err(|_| StoreError::Unexpected(rollcall_wire::words::PRESENCE_GET))?;
-        Ok((seq, Read::All(all)))
-    }
-
-    /// Ends listening, unless somebody came meanwhile.
-    async fn close(&self, channel: &Arc<str>) {
-        let Some(gate) = self.channels(channel).get(channel).map(|state| state.gate.clone()) else {
-            return;
-        };
-        let Ok(_gate) = gate.try_lock() else { return };
-        let since;
-        {
-            let mut channels = self.channels(channel);
-            let Some(state) = channels.get_mut(channel) else { return };
-            if !state.subscribers.is_empty() {
-                return;
-            }
-            since = std::mem::take(&mut state.listening);
-        }
-        if let Err(error) = self.inner.store.unlisten(channel, since).await {
-            tracing::debug!(%channel, %error, "a channel nobody listens to is still sent");
-        }
-        let mut channels = self.channels(channel);
-        if channels.get(channel).is_some_and(|state| state.subscribers.is_empty()) {
-            channels.remove(channel);
-        }
-    }
-}
-
-/// The `presence` object as `(client, ClientInfo)` pairs.
-struct Members(Vec<(Box<str>, Box<str>)>);
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Pairs;
-
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a presence object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
-                let mut all = Vec::new();
-                while let Some((client, info)) = map.next_entry::<Box<str>, Box<RawValue>>()? {
-                    all.push((client, info.get().into()));
-                }
-                Ok(Members(all))
-            }
-        }
-
-        from.deserialize_map(Pairs)
     }
 }

@@ -5,10 +5,12 @@
 
 mod channel;
 mod check;
+mod listen;
 mod mirror;
 mod nodes;
 mod patience;
 mod queue;
+mod reading;
 mod registry;
 
 use std::collections::HashMap;
@@ -97,8 +99,8 @@ impl Hub {
         tokio::spawn(pump(hub.clone(), events));
         tokio::spawn(check::run(hub.clone(), waiting));
         tokio::spawn(check::periodically(hub.clone()));
-        tokio::spawn(check::sweep(hub.clone()));
-        tokio::spawn(check::resubscribe(hub.clone()));
+        tokio::spawn(listen::sweep(hub.clone()));
+        tokio::spawn(listen::resubscribe(hub.clone()));
         tokio::spawn(nodes::announce(hub.clone()));
         hub
     }

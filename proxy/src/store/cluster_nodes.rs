@@ -44,6 +44,8 @@ pub(super) type Named = (RedisAddress, Option<RedisAddress>);
 pub(super) struct Owners {
     /// Every master, also those without slots: slots may come to them at any time.
     pub(super) masters: Vec<Named>,
+    /// The configuration epoch of each; it grows when slots come to a master.
+    pub(super) epochs: Vec<u64>,
     /// For each slot a place in `masters`, or [`NOBODY`].
     pub(super) slots: Vec<u16>,
 }
@@ -160,19 +162,20 @@ impl Owners {
             }
         }
         let mut slots = vec![NOBODY; SLOTS];
-        let mut epochs = vec![0; SLOTS];
-        let mut masters = Vec::new();
+        let mut newest = vec![0; SLOTS];
+        let (mut masters, mut epochs) = (Vec::new(), Vec::new());
         for claim in claims.into_values() {
             let Ok(place) = u16::try_from(masters.len()) else { break };
             masters.push((claim.address.clone(), claim.alias.clone()));
+            epochs.push(claim.epoch);
             for slot in claim.slots.iter().flat_map(|(first, last)| *first..=*last) {
                 let slot = usize::from(slot);
-                if slots[slot] == NOBODY || epochs[slot] < claim.epoch {
-                    (slots[slot], epochs[slot]) = (place, claim.epoch);
+                if slots[slot] == NOBODY || newest[slot] < claim.epoch {
+                    (slots[slot], newest[slot]) = (place, claim.epoch);
                 }
             }
         }
-        Self { masters, slots }
+        Self { masters, epochs, slots }
     }
 }
 

@@ -10,11 +10,11 @@ use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::{ClusterHash, CustomCommand};
 use tokio_util::sync::CancellationToken;
 
-use super::lease::away;
 use super::link::{self, FEW, Link};
 use super::map::Map;
 use super::reply::{Reply, StoreError, plain};
 use super::shard::Shard;
+use super::trouble::away;
 use crate::config::{RedisAddress, RedisPlace, RedisShard};
 
 /// How often it is asked who owns what.

@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use super::call::{self, arg};
 use super::events::StoreEvent;
 use super::holdings::Snapshot;
-use super::link::CONNECTING;
 use super::master::Master;
 use super::reply::{Reply, StoreError};
 use super::shard::Shard;
+use super::trouble::{away, explain};
 use super::{Health, Store};
 
 /// How often the lease is renewed, unless it is so short that it must be more often.
@@ -35,8 +35,6 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_SWEEP_PAUSE: Duration = Duration::from_secs(60);
 /// After a loss, how long every server has to put back what it holds.
 const PUT_BACK: Duration = Duration::from_secs(5);
-/// The oldest Redis with sharded pub/sub.
-const OLDEST: (u32, u32) = (7, 0);
 
 /// What the keepalive loop remembers between two renewals.
 #[derive(Debug, Default)]
@@ -303,40 +301,6 @@ fn kept(reply: Reply) -> Option<Kept> {
         entries: entries.number()?,
         users: users.number()?,
     })
-}
-
-pub(super) fn away(trouble: String) -> StoreError {
-    match trouble.as_str() {
-        CONNECTING => StoreError::Away(trouble),
-        _ => StoreError::Away(format!("redis is away: {trouble}")),
-    }
-}
-
-/// What to do about a failed renewal.
-async fn explain(master: &Master, error: &StoreError) -> String {
-    let text = match error {
-        StoreError::Refused(text) => text,
-        StoreError::Away(why) if why == CONNECTING => return why.clone(),
-        other => return format!("{other}; trying again"),
-    };
-    if let Some(version) = version(master).await.filter(|version| *version < OLDEST) {
-        let (major, minor) = version;
-        return format!("redis {major}.{minor} is too old: Rollcall needs Redis 7.0 or later");
-    }
-    if text.contains("unknown command") {
-        return "redis runs without the Rollcall module: start it with \
-                --loadmodule /path/to/librollcall_module.so"
-            .to_owned();
-    }
-    format!("redis refused to renew the lease ({text}); trying again")
-}
-
-async fn version(master: &Master) -> Option<(u32, u32)> {
-    let reply = call::on(&master.links.keepalive, "INFO", vec![arg("server")]).await.ok()?;
-    let text = String::from_utf8(reply.bytes()?.to_vec()).ok()?;
-    let version = text.lines().find_map(|line| line.strip_prefix("redis_version:"))?;
-    let mut parts = version.split('.').map(str::parse);
-    Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cluster_nodes::{NOBODY, Named};
+use super::cluster_nodes::{NOBODY, Owners};
 use super::master::{Master, next_life};
 use super::slots::{SLOTS, SlotSet};
 use crate::config::RedisAddress;
@@ -13,6 +13,8 @@ pub(super) struct Map {
     masters: Vec<Arc<Master>>,
     /// For each slot a place in `masters`, or [`NOBODY`]; empty as long as no master is known.
     owners: Vec<u16>,
+    /// For each of `masters` its configuration epoch, as far as is known.
+    epochs: Vec<u64>,
     /// For each slot the life that began when its owner became its owner; see [`Master::life`].
     stays: Vec<u64>,
 }
@@ -22,13 +24,14 @@ pub(super) struct Map {
 impl Map {
     /// One master for everything.
     pub(super) fn single(master: Arc<Master>) -> Self {
-        Self { masters: vec![master], owners: vec![0], stays: vec![0] }
+        Self { masters: vec![master], owners: vec![0], epochs: vec![0], stays: vec![0] }
     }
 
-    /// The masters of a cluster; `owners` has a place among them for each slot.
-    pub(super) fn cluster(masters: Vec<Arc<Master>>, owners: Vec<u16>) -> Self {
-        let stays = vec![0; owners.len()];
-        Self { masters, owners, stays }
+    /// What `owners` says, whose masters are these.
+    pub(super) fn cluster(masters: Vec<Arc<Master>>, owners: Owners) -> Self {
+        let Owners { epochs, slots, .. } = owners;
+        let stays = vec![0; slots.len()];
+        Self { masters, owners: slots, epochs, stays }
     }
 
     pub(super) fn masters(&self) -> &[Arc<Master>] {
@@ -47,10 +50,12 @@ impl Map {
         !self.owners.is_empty()
     }
 
-    /// Whether it says the same as these masters and, for each slot, places among them.
-    pub(super) fn says(&self, masters: &[Named], owners: &[u16]) -> bool {
-        let addresses = masters.iter().map(|(address, _)| address);
-        self.masters.iter().map(|master| &master.address).eq(addresses) && self.owners == owners
+    /// Whether it says the same as `owners`, or knows of newer epochs.
+    pub(super) fn says(&self, owners: &Owners) -> bool {
+        let addresses = owners.masters.iter().map(|(address, _)| address);
+        self.masters.iter().map(|master| &master.address).eq(addresses)
+            && self.owners == owners.slots
+            && self.epochs.iter().zip(&owners.epochs).all(|(known, said)| known >= said)
     }
 
     /// How many slots there are.
@@ -95,16 +100,33 @@ impl Map {
         self.stays.get(usize::from(slot)).copied().unwrap_or_default()
     }
 
-    /// Goes on with the stays of `old`, and begins others where the owner is another one.
+    /// Goes on with the stays of `old`, and begins others where the owner is another one; and where
+    /// its epoch is another one, because slots came to it, perhaps after they had gone from it
+    /// unseen, and with them its subscriptions.
     pub(super) fn count_stays(&mut self, old: &Self) {
         let life = next_life();
+        let stayed: Vec<bool> = (self.masters.iter().zip(&mut self.epochs))
+            .map(|(master, epoch)| {
+                let before = old.epoch_of(master).unwrap_or_default();
+                *epoch = before.max(*epoch);
+                *epoch == before
+            })
+            .collect();
         for slot in 0..u16::try_from(self.owners.len()).unwrap_or_default() {
             let same = match (self.owner(slot), old.owner(slot)) {
-                (Some(owner), Some(before)) => Arc::ptr_eq(owner, before),
+                (Some(owner), Some(before)) => {
+                    let place = usize::from(self.owners[usize::from(slot)]);
+                    Arc::ptr_eq(owner, before) && stayed[place]
+                }
                 (owner, before) => owner.is_none() && before.is_none(),
             };
             self.stays[usize::from(slot)] = if same { old.stay(slot) } else { life };
         }
+    }
+
+    fn epoch_of(&self, master: &Arc<Master>) -> Option<u64> {
+        let place = self.masters.iter().position(|other| Arc::ptr_eq(other, master))?;
+        self.epochs.get(place).copied()
     }
 
     /// The same with one slot at another master; `None` when that is not known, or owns it already.
@@ -154,9 +176,11 @@ mod tests {
 
     /// The first 100 slots belong to the first master, the others to the second; the last to nobody.
     fn cluster(masters: &[Arc<Master>]) -> Map {
-        let mut owners = vec![1; SLOTS];
-        owners[..100].fill(0);
-        owners[SLOTS - 1] = NOBODY;
+        let mut slots = vec![1; SLOTS];
+        slots[..100].fill(0);
+        slots[SLOTS - 1] = NOBODY;
+        let named = masters.iter().map(|master| (master.address.clone(), None)).collect();
+        let owners = Owners { masters: named, epochs: vec![1; masters.len()], slots };
         Map::cluster(masters.to_vec(), owners)
     }
 
@@ -203,11 +227,35 @@ mod tests {
     }
 
     #[test]
+    fn a_new_epoch_of_the_owner_begins_another_stay() {
+        let masters = [master(1), master(2)];
+        let mut first = cluster(&masters);
+        first.count_stays(&Map::default());
+        let with = |epochs: [u64; 2], old: &Map| {
+            let mut map = cluster(&masters);
+            map.epochs = epochs.to_vec();
+            map.count_stays(old);
+            map
+        };
+        let newer = with([1, 2], &first);
+        assert_eq!(newer.stay(0), first.stay(0));
+        assert!(newer.stay(100) > first.stay(100));
+        let hearsay = with([1, 1], &newer);
+        assert_eq!(hearsay.stay(100), newer.stay(100), "an older epoch is no news");
+        assert_eq!(hearsay.epochs, [1, 2]);
+    }
+
+    #[test]
     fn one_slot_moves_to_a_master_that_is_known() {
         let map = cluster(&[master(1), master(2)]);
         let moved = map.with_moved(5, &address(2)).unwrap();
         assert_eq!(moved.moved_since(&map), [5].into_iter().collect());
-        assert!(moved.says(&[(address(1), None), (address(2), None)], &moved.owners.clone()));
+        let named = vec![(address(1), None), (address(2), None)];
+        let says = |epochs: [u64; 2]| {
+            let epochs = epochs.to_vec();
+            moved.says(&Owners { masters: named.clone(), epochs, slots: moved.owners.clone() })
+        };
+        assert!(says([1, 1]) && says([0, 1]) && !says([1, 2]));
         assert!(map.with_moved(5, &address(1)).is_none(), "it is there already");
         assert!(map.with_moved(5, &address(3)).is_none(), "nobody is there");
     }

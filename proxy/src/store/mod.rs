@@ -27,6 +27,7 @@ mod slots;
 mod status;
 mod sweep;
 mod tls;
+mod trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -89,17 +89,17 @@ fn adopt(shard: &Arc<Shard>, views: &[View]) -> Result<(), StoreError> {
     shard.saw_marks(views.iter().flat_map(|view| view.marks.iter().cloned()).collect());
     let owners = Owners::of(views);
     let map = shard.map();
-    if !owners.are_known() || map.says(&owners.masters, &owners.slots) {
+    if !owners.are_known() || map.says(&owners) {
         return Ok(());
     }
     let mut masters = Vec::new();
     let mut new: Vec<Arc<Master>> = Vec::new();
-    for named in owners.masters {
+    for named in &owners.masters {
         if let Some(master) = map.at(&named.0) {
             masters.push(master.clone());
             continue;
         }
-        let master = shard.new_master(named).inspect_err(|_| {
+        let master = shard.new_master(named.clone()).inspect_err(|_| {
             for master in &new {
                 master.gone.cancel();
             }
@@ -107,6 +107,6 @@ fn adopt(shard: &Arc<Shard>, views: &[View]) -> Result<(), StoreError> {
         new.push(master.clone());
         masters.push(master);
     }
-    shard.adopt(Map::cluster(masters, owners.slots));
+    shard.adopt(Map::cluster(masters, owners));
     Ok(())
 }

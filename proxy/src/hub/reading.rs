@@ -1,0 +1,84 @@
+//! Reading whole rosters, to compare them with what was shown.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Hub;
+use super::mirror::{Mirror, Read};
+use crate::store::{Roster, StoreError};
+
+/// How long events may still take when a read of after them has arrived on another connection.
+const NEARLY_HERE: Duration = Duration::from_millis(50);
+
+// === impl Hub ===
+
+impl Hub {
+    /// Reads the roster, and waits for what may explain the read better than it does itself: that
+    /// Redis has lost data, before anybody is shown leaving; and events, which tell more than the
+    /// difference they make. Where events do not come it is listened to again. The channel's gate is
+    /// held.
+    pub(super) async fn read_for_sure(&self, channel: &str) -> Result<(u64, Read), StoreError> {
+        let ask = |what: &dyn Fn(&Mirror) -> bool| {
+            let channels = self.channels(channel);
+            channels.get(channel).and_then(|state| state.mirror.as_ref()).is_some_and(what)
+        };
+        let mut listened_again = false;
+        loop {
+            let (seq, read) = self.read(channel).await?;
+            if ask(&|mirror| mirror.would_leave(&read)) {
+                let loss = self.inner.store.last_loss(channel).await?;
+                self.with_mirror(channel, |mirror| mirror.patience().lost(loss));
+            }
+            if ask(&|mirror| mirror.is_ahead(seq)) {
+                tokio::time::sleep(NEARLY_HERE).await;
+            }
+            if listened_again || !ask(&|mirror| mirror.is_ahead(seq)) {
+                return Ok((seq, read));
+            }
+            self.listen_anew(channel).await?;
+            listened_again = true;
+        }
+    }
+
+    pub(super) async fn read(&self, channel: &str) -> Result<(u64, Read), StoreError> {
+        let store = &self.inner.store;
+        let stats = store.stats(channel).await?;
+        if stats.clients > self.inner.mirror_limit {
+            return Ok((stats.seq, Read::TooMany));
+        }
+        let Roster { seq, json } = store.roster(channel).await?;
+        let Members(all) = serde_json::from_slice(&json)
+            .map_err(|_| StoreError::Unexpected(rollcall_wire::words::PRESENCE_GET))?;
+        Ok((seq, Read::All(all)))
+    }
+}
+
+/// The `presence` object as `(client, ClientInfo)` pairs.
+struct Members(Vec<(Box<str>, Box<str>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a presence object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
+                let mut all = Vec::new();
+                while let Some((client, info)) = map.next_entry::<Box<str>, Box<RawValue>>()? {
+                    all.push((client, info.get().into()));
+                }
+                Ok(Members(all))
+            }
+        }
+
+        from.deserialize_map(Pairs)
+    }
+}

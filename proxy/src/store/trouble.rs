@@ -1,0 +1,44 @@
+//! Why Redis cannot be used, in words an operator can act on.
+
+use super::call::{self, arg};
+use super::link::CONNECTING;
+use super::master::Master;
+use super::reply::StoreError;
+
+/// The oldest Redis with sharded pub/sub.
+const OLDEST: (u32, u32) = (7, 0);
+
+/// Redis cannot be used, because of this.
+pub(super) fn away(trouble: String) -> StoreError {
+    match trouble.as_str() {
+        CONNECTING => StoreError::Away(trouble),
+        _ => StoreError::Away(format!("redis is away: {trouble}")),
+    }
+}
+
+/// What to do about a failed renewal.
+pub(super) async fn explain(master: &Master, error: &StoreError) -> String {
+    let text = match error {
+        StoreError::Refused(text) => text,
+        StoreError::Away(why) if why == CONNECTING => return why.clone(),
+        other => return format!("{other}; trying again"),
+    };
+    if let Some(version) = version(master).await.filter(|version| *version < OLDEST) {
+        let (major, minor) = version;
+        return format!("redis {major}.{minor} is too old: Rollcall needs Redis 7.0 or later");
+    }
+    if text.contains("unknown command") {
+        return "redis runs without the Rollcall module: start it with \
+                --loadmodule /path/to/librollcall_module.so"
+            .to_owned();
+    }
+    format!("redis refused to renew the lease ({text}); trying again")
+}
+
+async fn version(master: &Master) -> Option<(u32, u32)> {
+    let reply = call::on(&master.links.keepalive, "INFO", vec![arg("server")]).await.ok()?;
+    let text = String::from_utf8(reply.bytes()?.to_vec()).ok()?;
+    let version = text.lines().find_map(|line| line.strip_prefix("redis_version:"))?;
+    let mut parts = version.split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
