@@ -57,11 +57,11 @@ fn still(relays: &[Relay], random: &mut Random, time: Duration) -> usize {
     n
 }
 
-/// Connections are silent from now on, without an end.
+/// Connections are silent from now on, without an end, until a server gives them up.
 pub fn deafen(relays: &[Relay], random: &mut Random) -> Harm {
     let n = random.below(relays.len());
     relays[n].deafen();
-    thread::sleep(between(random, 0, 3000));
+    relays[n].silence_is_noticed();
     Harm { cut_off: Some(n), ..Harm::NONE }
 }
 
