@@ -1,8 +1,10 @@
 //! Benchmarks of Rollcall. The first argument says of what: `module` (the default) measures the
-//! Redis module next to the same presence kept by Lua scripts, on one private redis-server.
+//! Redis module next to the same presence kept by Lua scripts, on one private redis-server; `kill`
+//! measures how soon the clients of a killed server are shown leaving.
 #![forbid(unsafe_code)]
 
 mod host;
+mod kill;
 mod module;
 mod options;
 mod resp;
@@ -16,7 +18,8 @@ use options::{Options, Parsed};
 
 fn main() -> ExitCode {
     let done = match Options::parse(std::env::args().skip(1)) {
-        Ok(Parsed::Run(options)) => module::run(&options),
+        Ok(Parsed::Module(options)) => module::run(&options),
+        Ok(Parsed::Kill { quick }) => kill::run(quick),
         Ok(Parsed::Help) => say(options::USAGE),
         Err(problem) => Err(io::Error::other(format!("{problem}\n{}", options::USAGE))),
     };

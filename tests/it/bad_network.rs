@@ -133,7 +133,7 @@ fn commands_that_arrive_and_answers_that_do_not_end_nothing_for_good() {
 fn connections_that_went_silent_are_made_anew() {
     interrupts_the_first(|relays| {
         relays[0].deafen();
-        thread::sleep(Duration::from_secs(3));
+        relays[0].silence_is_noticed();
     });
 }
 

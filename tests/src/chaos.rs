@@ -1,9 +1,12 @@
 //! Faults at random, one after the other and together: after each, everything becomes right.
 
 pub mod clustered;
+pub mod deck;
 pub mod network;
 pub mod plain;
 pub mod redis;
+pub mod servers;
+pub mod story;
 pub mod watched;
 
 use std::time::{Duration, Instant};
@@ -11,22 +14,43 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::churn::Sight;
+use crate::copies::Group;
 use crate::crowd;
 use crate::random::Random;
+use crate::redis::Redis;
 use crate::resp::Resp;
-use crate::scene::Scene;
+use crate::scene::{SOON, Scene};
 use crate::server::Server;
+use deck::Decks;
+use story::Story;
+
+/// A run strikes at least once in this time, however long it takes to become right.
+const OFTEN: Duration = Duration::from_secs(15);
+
+/// And so many times, each of its own kind, however short it is.
+const LEAST: usize = deck::FIRST;
 
 /// Redis, however many of them, and what lies between them and the servers.
 pub trait World: Sized + 'static {
-    /// What can go wrong.
-    const FAULTS: &'static [Fault<Self>];
+    /// What can go wrong here, besides [`redis::faults`] and [`servers::faults`].
+    fn faults() -> Vec<Fault<Self>>;
 
     /// The configuration of each server.
     fn configs(&self) -> Vec<Value>;
 
+    /// One of the masters.
+    fn master(&self, random: &mut Random) -> &Redis;
+
+    /// Each master and its replicas.
+    fn groups(&self) -> Vec<Group<'_>>;
+
+    /// Waits until there is a master for everything, and everybody else follows one.
+    fn is_whole(&self) {}
+
     /// A connection to each master.
-    fn masters(&self) -> Vec<Resp>;
+    fn masters(&self) -> Vec<Resp> {
+        self.groups().iter().map(|group| group.master.cli()).collect()
+    }
 }
 
 /// A fault that ends by itself before `strike` returns.
@@ -35,8 +59,8 @@ pub struct Fault<W> {
     /// For the log.
     name: &'static str,
     strike: Strike<W>,
-    /// Nothing else may go wrong at the same time.
-    alone: bool,
+    /// What observers can see meanwhile.
+    sight: Sight,
 }
 
 /// What does something to Redis, the network or the servers.
@@ -60,56 +84,59 @@ struct Plan {
     seed: u64,
 }
 
-/// What was done, for whoever has to find out why it went wrong.
-#[derive(Debug)]
-struct Story {
-    seed: u64,
-    start: Instant,
-    lines: Vec<String>,
-}
-
 /// Faults for the time that `TEST_CHAOS_SECONDS` says, or about half a minute.
 pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
     let plan = Plan::from_environment(seed);
     let mut random = Random::exactly(plan.seed);
-    let mut story = Story { seed: plan.seed, start: Instant::now(), lines: Vec::new() };
+    let mut story = Story::of(plan.seed);
     let mut world = world(&mut random);
     let mut scene = Scene::start(world.configs(), crowd::channels(plan.channels), plan.clients);
-    let mut faults = 0;
-    while story.start.elapsed() < plan.time {
-        scene.seed(&mut random);
-        scene.during(Sight::Clear, |_| ());
-        scene.converges(|| world.masters());
-        let start = Instant::now();
-        let chosen = choose::<W>(&mut random);
-        let harms: Vec<Harm> = scene.during(Sight::Dim, |servers| {
-            let strike = |fault: &&Fault<W>| {
-                story.say(fault.name);
-                (fault.strike)(&mut world, servers, &mut random)
-            };
-            chosen.iter().map(strike).collect()
-        });
-        faults += harms.len();
-        for harm in harms {
-            if let Some(server) = harm.restarted {
-                scene.begins_anew(server);
-            }
-            if let Some(server) = harm.cut_off {
-                scene.churns[server].truth_mut().interrupted(start);
-            }
-        }
-        scene.converges(|| world.masters());
-        story.say("all is right");
+    let faults = [W::faults(), redis::faults(), servers::faults()];
+    let mut decks = Decks::of(faults.iter().flatten());
+    while story.time() < plan.time || story.faults() < plan.least() {
+        let hand = decks.deal(&mut random);
+        strike(&hand, &mut world, &mut scene, &mut random, &mut story);
     }
-    story.ends(faults, &scene);
+    story.ends(&scene);
 }
 
-/// Up to three faults, for one after the other.
-fn choose<W: World>(random: &mut Random) -> Vec<&'static Fault<W>> {
-    let first = &W::FAULTS[random.below(W::FAULTS.len())];
-    let others = (0..random.below(3)).map(|_| &W::FAULTS[random.below(W::FAULTS.len())]);
-    let others: Vec<_> = others.filter(|other| !other.alone && !first.alone).collect();
-    [&[first], &others[..]].concat()
+/// Faults one after the other, while clients come and go; everything is right before and after.
+fn strike<W: World>(
+    faults: &[&Fault<W>],
+    world: &mut W,
+    scene: &mut Scene,
+    random: &mut Random,
+    story: &mut Story,
+) {
+    scene.seed(random);
+    scene.during(Sight::Clear, |_| ());
+    scene.converges(|| world.masters());
+    let start = Instant::now();
+    let harms: Vec<Harm> = scene.during(sight(faults), |servers| {
+        let strike = |fault: &&Fault<W>| {
+            story.strikes(fault.name);
+            // Of its own, so that what comes next does not depend on how much it takes.
+            (fault.strike)(world, servers, &mut Random::exactly(random.number()))
+        };
+        faults.iter().map(strike).collect()
+    });
+    for harm in harms {
+        if let Some(server) = harm.restarted {
+            scene.begins_anew(server);
+        }
+        if let Some(server) = harm.cut_off {
+            scene.churns[server].truth_mut().interrupted(start);
+        }
+    }
+    scene.converges(|| world.masters());
+    world.groups().iter().for_each(|group| group.becomes_equal(SOON));
+    story.say("all is right");
+}
+
+/// What can be seen while all of these happen.
+fn sight<W>(faults: &[&Fault<W>]) -> Sight {
+    let clear = faults.iter().all(|fault| fault.sight == Sight::Clear);
+    if clear { Sight::Clear } else { Sight::Dim }
 }
 
 /// A time between two, in milliseconds.
@@ -121,15 +148,15 @@ pub fn between(random: &mut Random, least: usize, most: usize) -> Duration {
 // === impl Fault ===
 
 impl<W> Fault<W> {
-    /// One of those that may come together.
+    /// One in which connections between servers and Redis may break: who comes and goes before they
+    /// are there again need not be seen.
     pub const fn new(name: &'static str, strike: Strike<W>) -> Self {
-        Self { name, strike, alone: false }
+        Self { name, strike, sight: Sight::Dim }
     }
 
-    /// One that comes alone: a roster that is deleted while nobody can hear of it, for example,
-    /// looks as if everybody had left.
-    pub const fn alone(name: &'static str, strike: Strike<W>) -> Self {
-        Self { name, strike, alone: true }
+    /// One in which no connection of a server breaks that lives on: everything is seen.
+    pub const fn seen(name: &'static str, strike: Strike<W>) -> Self {
+        Self { name, strike, sight: Sight::Clear }
     }
 }
 
@@ -160,31 +187,10 @@ impl Plan {
                 .unwrap_or(seed),
         }
     }
-}
 
-// === impl Story ===
-
-impl Story {
-    fn say(&mut self, what: &str) {
-        self.lines.push(format!("{:7.2} s  {what}", self.start.elapsed().as_secs_f32()));
-    }
-
-    #[expect(clippy::print_stdout, reason = "what a run was is its result")]
-    fn ends(&self, faults: usize, scene: &Scene) {
-        let memberships: usize = scene.truth().lives().values().map(|life| life.joins).sum();
-        println!("chaos: seed {}, {faults} faults, {memberships} memberships", self.seed);
-    }
-}
-
-impl Drop for Story {
-    #[expect(clippy::print_stderr, reason = "a failed run is explained")]
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let seed = self.seed;
-            eprintln!(
-                "--- chaos: repeat with TEST_SEED={seed}; its faults:\n{}\n---",
-                self.lines.join("\n")
-            );
-        }
+    /// How many faults it takes to be worth its time.
+    fn least(&self) -> usize {
+        let often = self.time.as_secs() / OFTEN.as_secs();
+        LEAST.max(usize::try_from(often).expect("a time is short"))
     }
 }

@@ -1,8 +1,40 @@
 //! Whether the copies of the data are the same.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use crate::redis::Redis;
-use crate::resp::Resp;
+use crate::resp::{Reply, Resp};
 use crate::wait::eventually;
+
+/// A master and its replicas.
+#[derive(Debug)]
+pub struct Group<'a> {
+    /// The master.
+    pub master: &'a Redis,
+    /// Everybody who follows it.
+    pub replicas: Vec<&'a Redis>,
+}
+
+// === impl Group ===
+
+impl Group<'_> {
+    /// Waits until each replica has what its master has, which hardly changes meanwhile.
+    pub fn becomes_equal(&self, limit: Duration) {
+        let start = Instant::now();
+        for replica in &self.replicas {
+            loop {
+                let [there, here] = [*replica, self.master].map(contents);
+                if there == here {
+                    break;
+                }
+                let port = replica.port();
+                assert!(start.elapsed() < limit, "on {port} is {there:#?} instead of {here:#?}");
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
 
 /// Digests of keys' values in so many databases. The connection is in the first one then.
 pub fn digests(cli: &mut Resp, databases: usize, keys: &[&str]) -> Vec<String> {
@@ -58,4 +90,17 @@ pub fn are_equal(master: &Redis, copies: &[&Redis], databases: usize, keys: &[&s
         assert_eq!(held(&mut copy), held(&mut cli), "PRESENCE.LEASE LIST of copy {number}");
     }
     assert_eq!(cli.ask("CLIENT UNPAUSE").to_string(), "OK");
+}
+
+/// The names and the digests of all keys of servers, and what the leases hold.
+fn contents(redis: &Redis) -> [Vec<String>; 3] {
+    let mut cli = redis.cli();
+    let keys = cli.ask("KEYS rollcall:*").array();
+    let mut keys: Vec<String> = keys.iter().map(Reply::text).collect();
+    keys.sort_unstable();
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let digests = digests(&mut cli, 1, &names);
+    let mut held = held_by_entries(&mut cli);
+    held.sort_unstable();
+    [keys, digests, held]
 }

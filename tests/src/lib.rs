@@ -16,6 +16,7 @@ pub mod copies;
 pub mod crowd;
 pub mod dump;
 pub mod http;
+pub mod killed;
 pub mod ledger;
 pub mod listener;
 pub mod mirror;

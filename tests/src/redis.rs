@@ -71,6 +71,16 @@ impl Redis {
         replica
     }
 
+    /// Whether it is a replica of this master, and connected to it.
+    pub fn follows(&self, master: &Self) -> bool {
+        // A server that changes its master ends its connections.
+        let Some(info) = self.try_ask("INFO replication") else { return false };
+        let info = info.text();
+        let port = format!("master_port:{}", master.port);
+        let lines = ["role:slave", &port, "master_link_status:up"];
+        lines.into_iter().all(|line| info.lines().any(|said| said == line))
+    }
+
     /// The version of Redis it is: `[7, 0, 15]`. Every Valkey says `[7, 2, 4]`.
     pub fn version(&self) -> [u32; 3] {
         numbers(&self.info("redis_version"))

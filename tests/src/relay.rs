@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::wait::eventually;
+
 /// Bytes read at once, and the most that a split lets through at once.
 const CHUNK: usize = 16 * 1024;
 const SLIVER: usize = 7;
@@ -128,6 +130,18 @@ impl Relay {
         {
             connection.deaf.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Waits until nobody uses a connection any more that [`Self::deafen`] made silent.
+    pub fn silence_is_noticed(&self) {
+        eventually("silent connections are given up", || {
+            let connections = self.state.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            // Each of the two ways has the flag; the one from a client ends with the client.
+            let in_use = |connection: &Connection| {
+                connection.deaf.load(Ordering::Relaxed) && Arc::strong_count(&connection.deaf) > 2
+            };
+            (!connections.iter().any(in_use)).then_some(())
+        });
     }
 
     /// How many connections there are, or were when the last one came.

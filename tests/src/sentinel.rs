@@ -117,18 +117,8 @@ impl Sentinels {
     pub fn follow(&self) {
         within(FAILOVER, "everybody follows the master", || {
             let master = self.master()?;
-            let port = self.redis[master].port().to_string();
-            let follows = |redis: &Redis| {
-                // A server that changes its master ends its connections.
-                let info = redis.try_ask("INFO replication").map(|info| info.text());
-                info.is_some_and(|info| {
-                    info.contains("role:slave")
-                        && info.contains(&format!("master_port:{port}"))
-                        && info.contains("master_link_status:up")
-                })
-            };
             let mut others = self.redis.iter().enumerate().filter(|(n, _)| *n != master);
-            others.all(|(_, redis)| follows(redis)).then_some(())
+            others.all(|(_, redis)| redis.follows(&self.redis[master])).then_some(())
         });
     }
 }

@@ -4,12 +4,12 @@ use std::thread;
 
 use serde_json::Value;
 
-use super::redis::{delete, disconnect, flush, freeze, pause, refuse_writes};
-use super::{Fault, Harm, World, between, network};
+use super::redis::{flush, pause_writes, trouble};
+use super::{Fault, Harm, World, between};
 use crate::cluster::{BRITTLE, Cluster};
+use crate::copies::Group;
 use crate::random::Random;
 use crate::redis::Redis;
-use crate::resp::Resp;
 use crate::wait::eventually;
 
 /// All of it.
@@ -38,13 +38,6 @@ impl Clustered {
 
     fn any(&self, random: &mut Random) -> usize {
         self.places()[random.below(3)]
-    }
-
-    /// Does something to a master that may cost it its place, and waits until all is well.
-    fn trouble(&mut self, random: &mut Random, fault: fn(&Redis, &mut Random) -> Harm) -> Harm {
-        let harm = fault(&self.cluster.nodes()[self.any(random)], random);
-        self.cluster.is_whole();
-        harm
     }
 
     fn kill(&mut self, node: usize, random: &mut Random) -> Harm {
@@ -85,27 +78,37 @@ impl Clustered {
 }
 
 impl World for Clustered {
-    const FAULTS: &'static [Fault<Self>] = &[
-        Fault::new("kill a master", |world, _, random| world.kill_master(random)),
-        Fault::new("kill a replica", |world, _, random| world.kill_replica(random)),
-        Fault::new("fail over", |world, _, random| world.fail_over(random)),
-        Fault::new("reshard", |world, _, random| world.reshard(random)),
-        Fault::new("freeze a master", |world, _, random| world.trouble(random, freeze)),
-        Fault::new("pause a master", |world, _, random| world.trouble(random, pause)),
-        Fault::new("flush", |world, _, random| world.trouble(random, flush)),
-        Fault::alone("delete keys", |world, _, random| world.trouble(random, delete)),
-        Fault::new("end connections", |world, _, random| world.trouble(random, disconnect)),
-        Fault::new("refuse writes", |world, _, random| world.trouble(random, refuse_writes)),
-        Fault::new("kill a server", |_, servers, random| network::kill_server(servers, random)),
-        Fault::new("freeze a server", |_, servers, random| network::freeze_server(servers, random)),
-    ];
+    fn faults() -> Vec<Fault<Self>> {
+        vec![
+            Fault::new("kill a master", |world, _, random| world.kill_master(random)),
+            // No server has anything to do with it.
+            Fault::seen("kill a replica", |world, _, random| world.kill_replica(random)),
+            Fault::new("fail over", |world, _, random| world.fail_over(random)),
+            Fault::new("reshard", |world, _, random| world.reshard(random)),
+            // A server that finds a master of a cluster empty listens to it anew.
+            Fault::new("flush", |world, _, random| trouble(world, random, flush)),
+            Fault::seen("pause writes", |world, _, random| trouble(world, random, pause_writes)),
+        ]
+    }
 
     fn configs(&self) -> Vec<Value> {
         vec![self.cluster.config(); 2]
     }
 
-    fn masters(&self) -> Vec<Resp> {
+    fn master(&self, random: &mut Random) -> &Redis {
+        &self.cluster.nodes()[self.any(random)]
+    }
+
+    fn groups(&self) -> Vec<Group<'_>> {
         let nodes = self.cluster.nodes();
-        self.cluster.masters().into_iter().map(|node| nodes[node].cli()).collect()
+        let group = |place: usize| {
+            let master = &nodes[place];
+            Group { master, replicas: nodes.iter().filter(|node| node.follows(master)).collect() }
+        };
+        self.places().into_iter().map(group).collect()
+    }
+
+    fn is_whole(&self) {
+        self.cluster.is_whole();
     }
 }

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::redis::{delete, disconnect, flush, freeze, kill, pause, refuse_writes, restore};
+use super::redis::{flush, kill, pause_writes, restore, trouble};
 use super::{Fault, World, network};
 use crate::config;
+use crate::copies::Group;
 use crate::random::Random;
 use crate::redis::Redis;
 use crate::relay::Relay;
-use crate::resp::Resp;
 
 /// All of it.
 #[derive(Debug)]
@@ -42,36 +42,34 @@ impl Plain {
         Self { relays: shards.iter().map(relays).collect(), shards }
     }
 
+    /// A Redis, to kill.
     fn redis(&mut self, random: &mut Random) -> &mut Redis {
         let n = random.below(self.shards.len());
         &mut self.shards[n]
     }
 
-    fn network(&self, random: &mut Random) -> &[Relay; 2] {
+    /// To one of them, from each server.
+    fn relays(&self, random: &mut Random) -> &[Relay; 2] {
         &self.relays[random.below(self.relays.len())]
     }
 }
 
 impl World for Plain {
-    const FAULTS: &'static [Fault<Self>] = &[
-        Fault::new("cut", |world, _, random| network::cut(world.network(random), random)),
-        Fault::new("delay", |world, _, random| network::delay(world.network(random), random)),
-        Fault::new("split", |world, _, random| network::split(world.network(random), random)),
-        Fault::new("stall", |world, _, random| network::stall(world.network(random), random)),
-        Fault::new("deafen", |world, _, random| network::deafen(world.network(random), random)),
-        Fault::new("refuse", |world, _, random| network::refuse(world.network(random), random)),
-        Fault::new("kill a server", |_, servers, random| network::kill_server(servers, random)),
-        Fault::new("stop a server", |_, servers, random| network::stop_server(servers, random)),
-        Fault::new("freeze a server", |_, servers, random| network::freeze_server(servers, random)),
-        Fault::new("flush", |world, _, random| flush(world.redis(random), random)),
-        Fault::new("pause Redis", |world, _, random| pause(world.redis(random), random)),
-        Fault::new("freeze Redis", |world, _, random| freeze(world.redis(random), random)),
-        Fault::new("kill Redis", |world, _, random| kill(world.redis(random), random)),
-        Fault::new("restore an old Redis", |world, _, random| restore(world.redis(random), random)),
-        Fault::alone("delete keys", |world, _, random| delete(world.redis(random), random)),
-        Fault::new("end connections", |world, _, random| disconnect(world.redis(random), random)),
-        Fault::new("refuse writes", |world, _, random| refuse_writes(world.redis(random), random)),
-    ];
+    fn faults() -> Vec<Fault<Self>> {
+        vec![
+            Fault::seen("split", |world, _, random| network::split(world.relays(random), random)),
+            Fault::seen("delay", |world, _, random| network::delay(world.relays(random), random)),
+            Fault::seen("hold", |world, _, random| network::hold(world.relays(random), random)),
+            Fault::new("stall", |world, _, random| network::stall(world.relays(random), random)),
+            Fault::new("cut", |world, _, random| network::cut(world.relays(random), random)),
+            Fault::new("deafen", |world, _, random| network::deafen(world.relays(random), random)),
+            Fault::new("refuse", |world, _, random| network::refuse(world.relays(random), random)),
+            Fault::seen("flush", |world, _, random| trouble(world, random, flush)),
+            Fault::seen("pause writes", |world, _, random| trouble(world, random, pause_writes)),
+            Fault::new("kill Redis", |world, _, random| kill(world.redis(random), random)),
+            Fault::new("restore Redis", |world, _, random| restore(world.redis(random), random)),
+        ]
+    }
 
     fn configs(&self) -> Vec<Value> {
         let config = |server: usize| {
@@ -83,7 +81,11 @@ impl World for Plain {
         (0..2).map(config).collect()
     }
 
-    fn masters(&self) -> Vec<Resp> {
-        self.shards.iter().map(Redis::cli).collect()
+    fn master(&self, random: &mut Random) -> &Redis {
+        &self.shards[random.below(self.shards.len())]
+    }
+
+    fn groups(&self) -> Vec<Group<'_>> {
+        self.shards.iter().map(|master| Group { master, replicas: Vec::new() }).collect()
     }
 }

@@ -2,27 +2,64 @@
 
 use std::thread;
 
-use super::{Harm, between};
+use super::{Fault, Harm, World, between};
 use crate::process::{self, Signal};
 use crate::random::Random;
 use crate::redis::Redis;
+use crate::resp::Resp;
+
+/// What can go wrong with a master in every world.
+pub fn faults<W: World>() -> Vec<Fault<W>> {
+    vec![
+        Fault::seen("delete keys", |world, _, random| trouble(world, random, delete)),
+        Fault::seen("refuse writes", |world, _, random| trouble(world, random, refuse_writes)),
+        Fault::new("pause Redis", |world, _, random| trouble(world, random, pause)),
+        Fault::new("freeze Redis", |world, _, random| trouble(world, random, freeze)),
+        Fault::new("end connections", |world, _, random| trouble(world, random, disconnect)),
+    ]
+}
+
+/// Does something to a master that may cost it its place, and waits until all is well.
+pub fn trouble<W: World>(
+    world: &W,
+    random: &mut Random,
+    fault: fn(&Redis, &mut Random) -> Harm,
+) -> Harm {
+    let harm = fault(world.master(random), random);
+    world.is_whole();
+    harm
+}
 
 /// Everything is lost.
 pub fn flush(redis: &Redis, random: &mut Random) -> Harm {
-    redis.cli().ask(random.pick(&["FLUSHALL", "FLUSHALL ASYNC", "FLUSHDB", "SWAPDB 0 1"]));
+    let mut cli = redis.cli();
+    let command = random.pick(&["FLUSHALL", "FLUSHALL ASYNC", "FLUSHDB", "SWAPDB 0 1"]);
+    if cli.ask(command).to_string() != "OK" {
+        // A cluster has one database.
+        ok(&mut cli, "FLUSHALL");
+    }
     Harm::NONE
 }
 
 /// Commands wait.
-pub fn pause(redis: &Redis, random: &mut Random) -> Harm {
-    let (time, mode) = (between(random, 200, 5000), random.pick(&["ALL", "WRITE"]));
-    redis.cli().ask(&format!("CLIENT PAUSE {} {mode}", time.as_millis()));
+fn pause(redis: &Redis, random: &mut Random) -> Harm {
+    wait(redis, "ALL", random)
+}
+
+/// Commands that write wait.
+pub fn pause_writes(redis: &Redis, random: &mut Random) -> Harm {
+    wait(redis, "WRITE", random)
+}
+
+fn wait(redis: &Redis, mode: &str, random: &mut Random) -> Harm {
+    let time = between(random, 200, 5000);
+    ok(&mut redis.cli(), &format!("CLIENT PAUSE {} {mode}", time.as_millis()));
     thread::sleep(time);
     Harm::NONE
 }
 
 /// The process stands still.
-pub fn freeze(redis: &Redis, random: &mut Random) -> Harm {
+fn freeze(redis: &Redis, random: &mut Random) -> Harm {
     process::signal(redis.id(), Signal::STOP);
     thread::sleep(between(random, 200, 5000));
     process::signal(redis.id(), Signal::CONT);
@@ -39,13 +76,13 @@ pub fn kill(redis: &mut Redis, random: &mut Random) -> Harm {
 
 /// It is killed, and comes back as it was some time before.
 pub fn restore(redis: &mut Redis, random: &mut Random) -> Harm {
-    redis.cli().ask("SAVE");
+    ok(&mut redis.cli(), "SAVE");
     thread::sleep(between(random, 0, 1000));
     kill(redis, random)
 }
 
 /// Some rosters and books are deleted.
-pub fn delete(redis: &Redis, random: &mut Random) -> Harm {
+fn delete(redis: &Redis, random: &mut Random) -> Harm {
     let mut cli = redis.cli();
     for key in cli.ask("KEYS rollcall:*").array() {
         if random.percent(30) {
@@ -56,7 +93,7 @@ pub fn delete(redis: &Redis, random: &mut Random) -> Harm {
 }
 
 /// Redis ends its clients' connections.
-pub fn disconnect(redis: &Redis, random: &mut Random) -> Harm {
+fn disconnect(redis: &Redis, random: &mut Random) -> Harm {
     for _ in 0..=random.below(3) {
         let kind = random.pick(&["pubsub", "normal"]);
         redis.cli().ask(&format!("CLIENT KILL TYPE {kind} SKIPME yes"));
@@ -66,11 +103,16 @@ pub fn disconnect(redis: &Redis, random: &mut Random) -> Harm {
 }
 
 /// Redis takes no writes.
-pub fn refuse_writes(redis: &Redis, random: &mut Random) -> Harm {
+fn refuse_writes(redis: &Redis, random: &mut Random) -> Harm {
     let mut cli = redis.cli();
     let setting = random.pick(&["maxmemory", "min-replicas-to-write"]);
-    cli.ask(&format!("CONFIG SET {setting} 1"));
+    // Less memory than it has, or more replicas.
+    ok(&mut cli, &format!("CONFIG SET {setting} 9"));
     thread::sleep(between(random, 200, 3000));
-    cli.ask(&format!("CONFIG SET {setting} 0"));
+    ok(&mut cli, &format!("CONFIG SET {setting} 0"));
     Harm::NONE
+}
+
+fn ok(cli: &mut Resp, command: &str) {
+    assert_eq!(cli.ask(command).to_string(), "OK", "{command}");
 }

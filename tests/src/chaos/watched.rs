@@ -4,11 +4,11 @@ use std::thread;
 
 use serde_json::Value;
 
-use super::redis::{delete, disconnect, flush, freeze, pause, refuse_writes};
-use super::{Fault, Harm, World, between, network};
+use super::redis::{flush, pause_writes, trouble};
+use super::{Fault, Harm, World, between};
+use crate::copies::Group;
 use crate::random::Random;
 use crate::redis::Redis;
-use crate::resp::Resp;
 use crate::sentinel::Sentinels;
 use crate::wait::eventually;
 
@@ -26,15 +26,9 @@ impl Watched {
         Self { group: Sentinels::start(2) }
     }
 
-    fn master(&self) -> &Redis {
-        &self.group.redis[eventually("the Sentinels agree", || self.group.master())]
-    }
-
-    /// Does something to the master that may cost it its place, and waits until all is well.
-    fn trouble(&mut self, random: &mut Random, fault: fn(&Redis, &mut Random) -> Harm) -> Harm {
-        let harm = fault(self.master(), random);
-        self.group.follow();
-        harm
+    /// Which of them is the master.
+    fn place(&self) -> usize {
+        eventually("the Sentinels agree", || self.group.master())
     }
 
     fn kill_master(&mut self, random: &mut Random) -> Harm {
@@ -51,7 +45,7 @@ impl Watched {
     }
 
     fn kill_replica(&mut self, random: &mut Random) -> Harm {
-        let master = eventually("the Sentinels agree", || self.group.master());
+        let master = self.place();
         let replica = (master + 1 + random.below(2)) % 3;
         self.group.redis[replica].kill();
         thread::sleep(between(random, 0, 2000));
@@ -68,25 +62,33 @@ impl Watched {
 }
 
 impl World for Watched {
-    const FAULTS: &'static [Fault<Self>] = &[
-        Fault::new("kill the master", |world, _, random| world.kill_master(random)),
-        Fault::new("kill a replica", |world, _, random| world.kill_replica(random)),
-        Fault::new("fail over", |world, _, _| world.fail_over()),
-        Fault::new("freeze the master", |world, _, random| world.trouble(random, freeze)),
-        Fault::new("pause the master", |world, _, random| world.trouble(random, pause)),
-        Fault::new("flush", |world, _, random| world.trouble(random, flush)),
-        Fault::alone("delete keys", |world, _, random| world.trouble(random, delete)),
-        Fault::new("end connections", |world, _, random| world.trouble(random, disconnect)),
-        Fault::new("refuse writes", |world, _, random| world.trouble(random, refuse_writes)),
-        Fault::new("kill a server", |_, servers, random| network::kill_server(servers, random)),
-        Fault::new("freeze a server", |_, servers, random| network::freeze_server(servers, random)),
-    ];
+    fn faults() -> Vec<Fault<Self>> {
+        vec![
+            Fault::new("kill the master", |world, _, random| world.kill_master(random)),
+            Fault::seen("kill a replica", |world, _, random| world.kill_replica(random)),
+            Fault::new("fail over", |world, _, _| world.fail_over()),
+            Fault::seen("flush", |world, _, random| trouble(world, random, flush)),
+            // Sentinels publish, which waits as well: the master may be replaced.
+            Fault::new("pause writes", |world, _, random| trouble(world, random, pause_writes)),
+        ]
+    }
 
     fn configs(&self) -> Vec<Value> {
         vec![self.group.config(); 2]
     }
 
-    fn masters(&self) -> Vec<Resp> {
-        vec![self.master().cli()]
+    fn master(&self, _: &mut Random) -> &Redis {
+        &self.group.redis[self.place()]
+    }
+
+    fn groups(&self) -> Vec<Group<'_>> {
+        let place = self.place();
+        let others = self.group.redis.iter().enumerate().filter(|(n, _)| *n != place);
+        let replicas = others.map(|(_, redis)| redis).collect();
+        vec![Group { master: &self.group.redis[place], replicas }]
+    }
+
+    fn is_whole(&self) {
+        self.group.follow();
     }
 }
