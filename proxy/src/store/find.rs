@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::lease::away;
 use super::link::{self, FEW, Link};
 use super::map::Map;
-use super::reply::{Reply, StoreError, plain};
+use super::reply::{Reply, StoreError};
 use super::shard::Shard;
 use crate::config::{RedisAddress, RedisPlace, RedisShard};
 
@@ -105,11 +105,11 @@ impl Probe {
         let gone = CancellationToken::new();
         let trouble = Arc::new(Mutex::new(None));
         let mut errors = link.error_rx();
-        let noted = trouble.clone();
+        let (noted, shard) = (trouble.clone(), redis.clone());
         tokio::spawn(link::until_gone(gone.clone(), async move {
-            while let Ok((error, _)) = errors.recv().await {
-                *noted.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(plain(error.details()));
+            while let Ok(error) = errors.recv().await {
+                let why = link::why(&error, &shard);
+                *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
             }
         }));
         link::stay_connected(&link, &redis.client_name, &gone);

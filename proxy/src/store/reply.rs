@@ -51,8 +51,8 @@ pub(super) fn plain(details: &str) -> String {
     if let Some(why) = tls::plain(details) {
         return why.to_owned();
     }
-    if details.starts_with("NOAUTH") {
-        return "it wants a password (NOAUTH)".to_owned();
+    if is_reply(details) {
+        return of_reply(details);
     }
     if let Some((_, why)) = details.split_once("failed to lookup address information: ") {
         let why = why.trim_end_matches(['"', ' ', '}', ')']);
@@ -61,6 +61,21 @@ pub(super) fn plain(details: &str) -> String {
     let message = details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
     let text = message.map_or(details, |(message, _)| message);
     text.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// What Redis itself answered, in its own words, and which option it is about.
+fn of_reply(text: &str) -> String {
+    let about = |words: &str| text.contains(words);
+    let option = if about("NOAUTH") {
+        return "it wants a password (NOAUTH)".to_owned();
+    } else if about("WRONGPASS") {
+        "user and password, or those in the address"
+    } else if about("DB index is out of range") || about("SELECT is not allowed") {
+        "db, or the number in the address"
+    } else {
+        return text.to_owned();
+    };
+    format!("{} (see {option})", text.trim_end_matches('.'))
 }
 
 // === impl Reply ===
