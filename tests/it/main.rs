@@ -12,6 +12,7 @@ mod client_channels;
 mod client_connect;
 mod client_frames;
 mod cluster;
+mod cluster_names;
 mod configuration;
 mod kill_server;
 mod loss;

@@ -81,6 +81,28 @@ fn a_wrong_password_is_told_and_not_shown() {
 }
 
 #[test]
+fn what_redis_answers_is_told_in_its_own_words_with_the_option() {
+    let redis = Redis::start();
+    let told = |redis: Value, words: &str| {
+        let server = Server::listening(on(redis));
+        eventually("it says why", || {
+            let ready = server.http().get("/ready");
+            assert_eq!(ready.status, 503, "{words}");
+            (ready.body.contains(words) && server.log().contains(words)).then_some(())
+        });
+    };
+    let address = format!("127.0.0.1:{}", redis.port());
+    let no_such_database = "ERR DB index is out of range (see db, or the number in the address)";
+    told(json!({"address": format!("redis://{address}/99")}), no_such_database);
+    told(json!({"address": address, "db": 99}), no_such_database);
+    let wrong = "user is disabled (see user and password, or those in the address)";
+    told(json!({"address": format!("redis://nobody:s3cr3t@{address}")}), wrong);
+    let other = Server::start(config::base());
+    let address = format!("127.0.0.1:{}", other.port());
+    told(json!({"address": address}), "redis is away: what answers at this port is not redis");
+}
+
+#[test]
 fn a_missing_password_is_told() {
     let redis = Redis::start();
     assert_eq!(redis.cli().ask("CONFIG SET requirepass s3cr3t").to_string(), "OK");

@@ -113,7 +113,28 @@ fn a_server_that_trusts_anyone_says_so_once() {
 fn a_redis_without_tls_is_away() {
     let redis = Redis::start();
     let server = Server::listening(on(format!("rediss://127.0.0.1:{}", redis.port()), json!({})));
-    does_not_serve(&server, &["redis is away"]);
+    let words = ["redis is away", "no answer to a tls handshake within 1s", "is tls spoken"];
+    does_not_serve(&server, &words);
+}
+
+#[test]
+fn a_redis_with_nothing_but_tls_is_told_from_one_that_is_down() {
+    let certificates = Certificates::new();
+    let (redis, port) = redis(&certificates, &["127.0.0.1"], &[]);
+    let plain = Server::listening(on(format!("redis://127.0.0.1:{port}"), json!({})));
+    does_not_serve(&plain, &["redis is away", "is tls spoken at this port (rediss://)?"]);
+    let port = port::free();
+    let down = Server::listening(on(format!("redis://127.0.0.1:{port}"), json!({})));
+    does_not_serve(&down, &["redis is away: connection refused"]);
+    // Connections that were there say nothing of TLS.
+    let mut other = Redis::start();
+    let server = Server::start(on(other.address(), json!({})));
+    other.kill();
+    eventually("it is missed", || {
+        server.log().contains("redis is away: connection refused").then_some(())
+    });
+    assert!(!server.log().contains("rediss"), "{}", server.log());
+    drop(redis);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use rollcall_tests::churn::Sight;
 use rollcall_tests::sentinel::Sentinels;
-use rollcall_tests::{Resp, Scene, eventually};
+use rollcall_tests::{Resp, Scene, Server, eventually};
+use serde_json::json;
 
 /// Two servers on a master with this many replicas.
 fn scene(replicas: usize) -> (Sentinels, Scene) {
@@ -48,6 +49,24 @@ fn a_master_that_is_replaced_is_in_no_ledger() {
         });
         scene.converges(|| master(&group));
     }
+}
+
+#[test]
+fn a_master_that_is_called_by_a_host_name_is_followed() {
+    let mut group = Sentinels::by_name(1);
+    assert_eq!(group.host(), "localhost");
+    let server = Server::start(group.config());
+    let mut ann = server.client("ann");
+    ann.enters("room");
+    let old = group.kill_master();
+    group.fails_over_from(old);
+    assert_eq!(group.host(), "localhost");
+    let present = || {
+        let answer = server.api_answer("presence", json!({"channel": "room"}));
+        Some(answer["result"]["presence"].as_object()?.len())
+    };
+    eventually("ann is put back", || (present()? == 1).then_some(()));
+    server.client("bob").enters("room");
 }
 
 #[expect(clippy::print_stdout, reason = "measured, not judged")]

@@ -44,8 +44,33 @@ impl Sentinels {
     pub fn start(replicas: usize) -> Self {
         // As operators do: a replica that has to load anew keeps what it has until it can.
         let first = Redis::with(&["enable-debug-command yes"]);
-        let followers: Vec<Redis> = (0..replicas).map(|_| first.replica()).collect();
-        let sentinels = (0..SENTINELS).map(|_| Sentinel::start(first.port())).collect();
+        let followers = (0..replicas).map(|_| first.replica()).collect();
+        Self::over(first, followers, |port| {
+            vec![format!("sentinel monitor {MASTER} 127.0.0.1 {port} 2")]
+        })
+    }
+
+    /// The same where everybody is called by a host name, and the Sentinels name the master so.
+    pub fn by_name(replicas: usize) -> Self {
+        let announce = ["enable-debug-command yes", "replica-announce-ip localhost"];
+        let first = Redis::with(&announce);
+        let follow = format!("replicaof localhost {}", first.port());
+        let follower = || Redis::with(&[&announce[..], &[&follow]].concat());
+        let followers = (0..replicas).map(|_| follower()).collect();
+        Self::over(first, followers, |port| {
+            vec![
+                "sentinel resolve-hostnames yes".to_owned(),
+                "sentinel announce-hostnames yes".to_owned(),
+                "sentinel announce-ip localhost".to_owned(),
+                format!("sentinel monitor {MASTER} localhost {port} 2"),
+            ]
+        })
+    }
+
+    fn over(first: Redis, followers: Vec<Redis>, monitor: impl Fn(u16) -> Vec<String>) -> Self {
+        let replicas = followers.len();
+        let start = |_| Sentinel::start(monitor(first.port()));
+        let sentinels = (0..SENTINELS).map(start).collect();
         let mut redis = vec![first];
         redis.extend(followers);
         let group = Self { redis, sentinels };
@@ -72,6 +97,12 @@ impl Sentinels {
         );
         let redis = json!({"address": [address], "io_timeout": "2s"});
         config::with(json!({"engine": {"type": "redis", "redis": redis}}))
+    }
+
+    /// What the first Sentinel says the host of the master is called.
+    pub fn host(&self) -> String {
+        let command = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {MASTER}");
+        self.sentinels[0].cli().ask(&command).array()[0].text()
     }
 
     /// Which of the servers the Sentinels say is the master; `None` while they do not agree.
@@ -126,18 +157,20 @@ impl Sentinels {
 // === impl Sentinel ===
 
 impl Sentinel {
-    fn start(master: u16) -> Self {
+    fn start(monitor: Vec<String>) -> Self {
         let dir = TempDir::with_prefix("rollcall-sentinel-").expect("a temporary directory");
         let port = port::free();
-        let config = [
+        let own = [
             format!("port {port}"),
             "bind 127.0.0.1".to_owned(),
             format!("unixsocket {}", dir.path().join("redis.sock").display()),
-            format!("sentinel monitor {MASTER} 127.0.0.1 {master} 2"),
+        ];
+        let times = [
             format!("sentinel down-after-milliseconds {MASTER} 1000"),
             format!("sentinel failover-timeout {MASTER} 10000"),
             String::new(),
         ];
+        let config = [&own[..], &monitor, &times].concat();
         let file = dir.path().join("sentinel.conf");
         fs::write(&file, config.join("\n")).expect("the configuration is written");
         let args = [file.as_os_str(), "--sentinel".as_ref()];

@@ -55,6 +55,27 @@ fn every_example_loads() {
     check(&path, "config.json", &fs::read_to_string(&path).unwrap());
 }
 
+#[test]
+fn compose_files_set_options_that_there_are() {
+    let docker = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker");
+    for name in ["compose.yaml", "compose.sentinel.yaml", "compose.cluster.yaml"] {
+        let text = fs::read_to_string(docker.join(name)).unwrap();
+        let lines = text.lines().map(str::trim).filter(|line| line.starts_with("ROLLCALL_"));
+        let variables = lines.filter_map(|line| line.split_once(": "));
+        let variables: BTreeMap<String, String> =
+            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        assert!(variables.len() > 1, "{name}");
+        let config = fs::read_to_string(docker.join("config.json")).unwrap();
+        match load(&[], &variables, &|_| Ok(config.clone())) {
+            Ok(Invocation::Run(loaded)) => {
+                assert_eq!(loaded.warnings, Vec::<String>::new(), "{name}");
+                assert_eq!(loaded.config.engine.redis.shards().len(), 1, "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
 /// The blocks of a document that are configuration files, with their formats.
 fn examples(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let blocks = text.split("\n```").skip(1).step_by(2);

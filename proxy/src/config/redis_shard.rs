@@ -1,8 +1,10 @@
 //! What one entry of a list of Redis addresses stands for, with everything needed to talk to it.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use super::{RedisAddress, Secret};
@@ -74,6 +76,43 @@ pub struct Tls {
     pub server_name: String,
     /// Takes any certificate: encrypted, but anyone can be at the other end.
     pub insecure_skip_verify: bool,
+    /// What connections need of the rest, made by the first of them; clones share it.
+    pub(crate) made: Made,
+}
+
+/// TLS settings in the form that connections take; empty until one is made. Authorities of the
+/// system alone are some hundred files.
+#[derive(Clone, Default)]
+pub(crate) struct Made(Arc<OnceLock<Arc<ClientConfig>>>);
+
+// === impl Made ===
+
+impl Made {
+    /// Of two that make it at once, one wins.
+    pub(crate) fn or_make<E>(
+        &self,
+        make: impl FnOnce() -> Result<ClientConfig, E>,
+    ) -> Result<Arc<ClientConfig>, E> {
+        match self.0.get() {
+            Some(config) => Ok(config.clone()),
+            None => make().map(|config| self.0.get_or_init(|| Arc::new(config)).clone()),
+        }
+    }
+}
+
+/// It says nothing that the settings do not say.
+impl PartialEq for Made {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Made {}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
 }
 
 // === impl RedisPlace ===

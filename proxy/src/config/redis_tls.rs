@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     Secret,
-    redis_shard::Tls,
+    redis_shard::{Made, Tls},
     section::{Findings, a_kind, section},
     value::Leaf,
 };
@@ -62,6 +62,7 @@ impl TlsOptions {
             key_pem: self.key_pem.0.clone(),
             server_name: self.server_name.clone(),
             insecure_skip_verify: self.insecure_skip_verify,
+            made: Made::default(),
         }
     }
 

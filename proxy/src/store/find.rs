@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::link::{self, FEW, Link};
 use super::map::Map;
-use super::reply::{Reply, StoreError, plain};
+use super::reply::{Reply, StoreError};
 use super::shard::Shard;
 use super::trouble::away;
 use crate::config::{RedisAddress, RedisPlace, RedisShard};
@@ -23,8 +23,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a connection that is being made is looked at.
-const TICK: Duration = Duration::from_millis(10);
 
 /// Finds the masters and follows them until the server stops.
 pub(super) async fn run(shard: Arc<Shard>) {
@@ -46,10 +44,10 @@ async fn server(shard: &Arc<Shard>, address: RedisAddress) -> Result<(), StoreEr
     let master = shard.new_master((address.clone(), None))?;
     let keepalive = &master.links.keepalive;
     loop {
-        tokio::time::sleep(TICK).await;
         if !keepalive.is_connected() {
             let trouble = master.links.trouble().unwrap_or_default();
             shard.set_trouble(away(trouble).to_string());
+            connection(keepalive).await;
             continue;
         }
         match mode(keepalive).await {
@@ -72,6 +70,16 @@ async fn server(shard: &Arc<Shard>, address: RedisAddress) -> Result<(), StoreEr
     tracing::info!(%address, "redis is a cluster");
     master.gone.cancel();
     cluster::follow(shard, &[address]).await
+}
+
+/// Waits until it is connected, but not for long: so the latest trouble is seen, and a connection
+/// between fred's look at it and its wait for it is not missed.
+async fn connection(link: &Link) {
+    if let Ok(Err(error)) = tokio::time::timeout(LEAST_PAUSE, link.wait_for_connect()).await {
+        // fred gave up, and is told to try again after a while.
+        tracing::debug!(error = error.details(), "no connection to redis");
+        tokio::time::sleep(LEAST_PAUSE).await;
+    }
 }
 
 /// Whether a server is alone or one of a cluster; a word that every user may say.
@@ -105,11 +113,11 @@ impl Probe {
         let gone = CancellationToken::new();
         let trouble = Arc::new(Mutex::new(None));
         let mut errors = link.error_rx();
-        let noted = trouble.clone();
+        let (noted, shard) = (trouble.clone(), redis.clone());
         tokio::spawn(link::until_gone(gone.clone(), async move {
-            while let Ok((error, _)) = errors.recv().await {
-                *noted.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(plain(error.details()));
+            while let Ok(error) = errors.recv().await {
+                let why = link::why(&error, &shard);
+                *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
             }
         }));
         link::stay_connected(&link, &redis.client_name, &gone);
@@ -120,7 +128,7 @@ impl Probe {
     async fn connected(&self, limit: Duration) -> bool {
         let connected = async {
             while !self.link.is_connected() {
-                tokio::time::sleep(TICK).await;
+                connection(&self.link).await;
             }
         };
         tokio::time::timeout(limit, connected).await.is_ok()

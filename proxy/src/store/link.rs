@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fred::clients::{Client, WithOptions};
-use fred::error::ErrorKind;
+use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::config::{
-    Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, ServerConfig,
+    Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, Server, ServerConfig,
     UnresponsiveConfig,
 };
 use fred::types::{ClusterHash, CustomCommand, RespVersion};
@@ -148,7 +148,7 @@ pub(super) fn connect(master: &Arc<Master>, shard: &RedisShard) {
     for link in master.links.all() {
         stay_connected(link, &shard.client_name, &master.gone);
     }
-    tokio::spawn(until_gone(master.gone.clone(), watch(master.clone())));
+    tokio::spawn(until_gone(master.gone.clone(), watch(master.clone(), shard.clone())));
     let Links { events, commands, .. } = &master.links;
     let io_timeout = shard.io_timeout;
     for (link, patience) in [(events, io_timeout.min(SILENCE)), (commands, io_timeout)] {
@@ -164,16 +164,16 @@ pub(super) async fn until_gone(gone: CancellationToken, work: impl Future<Output
 
 /// Remembers why connections fail; the keepalive's stands for all of them. A new one shall renew
 /// the lease at once.
-async fn watch(master: Arc<Master>) {
+async fn watch(master: Arc<Master>, shard: RedisShard) {
     let links = &master.links;
     let mut errors = links.keepalive.error_rx();
     let mut connections = links.keepalive.reconnect_rx();
     loop {
         tokio::select! {
             error = errors.recv() => match error {
-                Ok((error, _)) => {
+                Ok(error) => {
                     let mut trouble = links.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                    *trouble = plain(error.details());
+                    *trouble = why(&error, &shard);
                 }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
@@ -183,6 +183,27 @@ async fn watch(master: Arc<Master>) {
                 Err(RecvError::Closed) => return,
             },
         }
+    }
+}
+
+/// Why a connection failed, for people; an error of a connection that was there names its server.
+pub(super) fn why((error, of): &(Error, Option<Server>), shard: &RedisShard) -> String {
+    let (details, connecting) = (error.details(), of.is_none());
+    match (error.kind(), &shard.tls) {
+        // A server that expects something else waits for more of it.
+        (ErrorKind::Timeout, Some(_)) if connecting => format!(
+            "no answer to a tls handshake within {:?}: can this address be reached, and is tls \
+             spoken at this port?",
+            shard.connect_timeout
+        ),
+        (ErrorKind::Timeout, _) => "no answer in time".to_owned(),
+        (ErrorKind::IO, None) if connecting && details.contains("ConnectionReset") => {
+            "the connection was reset at once: is tls spoken at this port (rediss://)?".to_owned()
+        }
+        _ if connecting && details.starts_with("Decode Error") => {
+            "what answers at this port is not redis".to_owned()
+        }
+        _ => plain(details),
     }
 }
 

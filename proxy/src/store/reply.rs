@@ -51,8 +51,8 @@ pub(super) fn plain(details: &str) -> String {
     if let Some(why) = tls::plain(details) {
         return why.to_owned();
     }
-    if details.starts_with("NOAUTH") {
-        return "it wants a password (NOAUTH)".to_owned();
+    if is_reply(details) {
+        return of_reply(details);
     }
     if let Some((_, why)) = details.split_once("failed to lookup address information: ") {
         let why = why.trim_end_matches(['"', ' ', '}', ')']);
@@ -61,6 +61,26 @@ pub(super) fn plain(details: &str) -> String {
     let message = details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
     let text = message.map_or(details, |(message, _)| message);
     text.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// What Redis itself answered, in its own words, and which option it is about.
+fn of_reply(text: &str) -> String {
+    let about = |words: &str| text.contains(words);
+    let option = if about("NOAUTH") {
+        return "it wants a password (NOAUTH)".to_owned();
+    } else if about("DENIED ") {
+        // What it says is half a page.
+        return "it is in protected mode and takes nobody from another machine (DENIED): give it a \
+                password, or protected-mode no where its network is closed"
+            .to_owned();
+    } else if about("WRONGPASS") {
+        "user and password, or those in the address"
+    } else if about("DB index is out of range") || about("SELECT is not allowed") {
+        "db, or the number in the address"
+    } else {
+        return text.to_owned();
+    };
+    format!("{} (see {option})", text.trim_end_matches('.'))
 }
 
 // === impl Reply ===
@@ -157,5 +177,38 @@ fn refused(text: &str) -> StoreError {
             StoreError::Away(format!("redis is not ready: {text}"))
         }
         _ => StoreError::Refused(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_redis_says_stays_as_it_is_and_what_rust_says_becomes_words() {
+        for (details, text) in [
+            ("NOAUTH Authentication required.", "it wants a password (NOAUTH)"),
+            (
+                "ERR DB index is out of range",
+                "ERR DB index is out of range (see db, or the number in the address)",
+            ),
+            (
+                "WRONGPASS invalid username-password pair or user is disabled.",
+                "WRONGPASS invalid username-password pair or user is disabled (see user and password, or those in the address)",
+            ),
+            ("ERR max number of clients reached", "ERR max number of clients reached"),
+            (
+                "Os { code: 111, kind: ConnectionRefused, message: \"Connection refused\" }",
+                "connection refused",
+            ),
+            (
+                "Custom { kind: Uncategorized, error: \"failed to lookup address information: Name or service not known\" }",
+                "its name cannot be looked up (name or service not known)",
+            ),
+        ] {
+            assert_eq!(plain(details), text);
+        }
+        let denied = "DENIED Redis is running in protected mode because protected mode is enabled and no password is set";
+        assert!(plain(denied).contains("protected-mode no"));
     }
 }

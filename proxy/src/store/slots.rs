@@ -11,6 +11,15 @@ pub(super) struct SlotSet {
     words: Box<[u64; SLOTS / WORD]>,
 }
 
+/// What alone decides the slots of keys that begin with `prefix`, if anything does.
+///
+/// <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>
+pub(super) fn hash_tag(prefix: &str) -> Option<&str> {
+    let (_, rest) = prefix.split_once('{')?;
+    let (tag, _) = rest.split_once('}')?;
+    (!tag.is_empty()).then_some(tag)
+}
+
 // === impl SlotSet ===
 
 impl SlotSet {
@@ -75,6 +84,20 @@ impl std::fmt::Debug for SlotSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_tag_puts_all_keys_into_one_slot() {
+        let tags = [("rollcall", None), ("{}a{b}", None), ("a{b", None), ("a}b{", None)];
+        let others = [("{a}", Some("a")), ("a{b}c{d}", Some("b")), ("{{a}}", Some("{a"))];
+        for (prefix, tag) in tags.into_iter().chain(others) {
+            assert_eq!(hash_tag(prefix), tag, "{prefix}");
+            let slot =
+                |room: &str| fred::util::redis_keyslot(format!("{prefix}:p:{room}").as_bytes());
+            let rooms = (0..20).map(|n| slot(&format!("room{n}")));
+            let one = rooms.collect::<std::collections::BTreeSet<_>>().len() == 1;
+            assert_eq!(one, tag.is_some(), "{prefix}");
+        }
+    }
 
     #[test]
     fn slots_come_and_go() {

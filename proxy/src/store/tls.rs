@@ -33,8 +33,15 @@ pub(super) enum TlsError {
     Setup(#[from] Error),
 }
 
-/// TLS 1.2 or 1.3, with the authorities, the certificate and the exceptions of `tls`.
+/// What a connection takes; made once, however many there are.
 pub(super) fn config(tls: &Tls) -> Result<TlsConfig, TlsError> {
+    let made = tls.made.or_make(|| make(tls))?;
+    // A clone shares everything, sessions that can be resumed included.
+    Ok(TlsConnector::from(ClientConfig::clone(&made)).into())
+}
+
+/// TLS 1.2 or 1.3, with the authorities, the certificate and the exceptions of `tls`.
+fn make(tls: &Tls) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = if tls.insecure_skip_verify {
         Arc::new(Anyone(provider.clone()))
@@ -46,11 +53,10 @@ pub(super) fn config(tls: &Tls) -> Result<TlsConfig, TlsError> {
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    let config = match tls.identity()? {
+    Ok(match tls.identity()? {
         Some(key) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key))),
         None => builder.with_no_client_auth(),
-    };
-    Ok(TlsConnector::from(config).into())
+    })
 }
 
 /// A server as fred takes it: with TLS, its certificate must have the name of `tls`, or that of

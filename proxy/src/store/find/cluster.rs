@@ -15,10 +15,18 @@ use super::super::map::Map;
 use super::super::master::Master;
 use super::super::reply::StoreError;
 use super::super::shard::Shard;
+use super::super::slots::hash_tag;
 use super::{LEAST_PAUSE, LOOK, PATIENCE, Probe};
 use crate::config::RedisAddress;
 
 pub(super) async fn follow(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<(), StoreError> {
+    if let Some(tag) = hash_tag(&shard.settings.prefix) {
+        tracing::warn!(
+            redis = %shard.redis.place,
+            "engine.redis.prefix has the hash tag {{{tag}}}: all channels and users are in one \
+             slot, so on one master of this cluster; the others are of no use"
+        );
+    }
     loop {
         match look(shard, seeds).await.and_then(|views| adopt(shard, &views)) {
             Ok(()) => {}

@@ -27,6 +27,16 @@ fn settings_are_taken_as_they_were_checked() {
 }
 
 #[test]
+fn connections_of_one_shard_share_what_is_made_of_its_settings() {
+    let CertifiedKey { cert, .. } = generate_simple_self_signed(["h".to_owned()]).unwrap();
+    let tls = Tls { server_ca_pem: cert.pem(), ..Tls::default() };
+    let other = tls.clone();
+    config(&tls).unwrap();
+    let again = other.made.or_make(|| -> Result<_, TlsError> { panic!("it is made once") });
+    assert!(again.is_ok());
+}
+
+#[test]
 fn a_name_stands_in_for_the_host() {
     let named = Tls { server_name: "redis.internal".to_owned(), ..Tls::default() };
     let name = |tls: Option<&Tls>| server("10.0.0.1", 1, tls).tls_server_name;
