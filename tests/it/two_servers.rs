@@ -1,9 +1,12 @@
 //! Several servers on one Redis are one presence.
 
 use std::collections::BTreeSet;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use rollcall_tests::{Client, Server, Stack, token, within};
+use rollcall_tests::churn::Sight;
+use rollcall_tests::crowd::channels;
+use rollcall_tests::{Client, Redis, Scene, Server, Stack, stack, token, within};
 use serde_json::{Value, json};
 
 #[test]
@@ -87,6 +90,20 @@ fn a_server_that_stops_takes_its_clients_with_it_at_once() {
     assert_nothing_more(&one, &mut ann);
     let leases = || one.redis.cli().ask("PRESENCE.LEASE LIST").array().len();
     within(Duration::from_secs(1), "its lease is dropped", || (leases() == 1).then_some(()));
+}
+
+/// A put-back costs as much as everything that is held: it shall have a reason.
+#[test]
+fn comings_and_goings_alone_make_nobody_put_anything_back() {
+    let redis = Redis::start();
+    let config = stack::on(&redis, json!({}));
+    let mut scene = Scene::start(vec![config; 2], channels(20), 40);
+    scene.during(Sight::Clear, |_| thread::sleep(Duration::from_secs(6)));
+    scene.converges(|| vec![redis.cli()]);
+    for server in &scene.servers {
+        let log = server.log();
+        assert!(!log.contains("WARN"), "{log}");
+    }
 }
 
 /// The client of a leave push.
