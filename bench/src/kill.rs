@@ -33,7 +33,7 @@ fn line(round: u32, times: &Times) -> [String; 7] {
         seconds(times.p50),
         seconds(times.p99),
         seconds(times.worst),
-        format!("p99 ≤ {BUDGET:?}"),
+        format!("p99 ≤ {} s", BUDGET.as_secs()),
         if times.p99 <= BUDGET { "yes" } else { "no" }.to_owned(),
     ]
 }
