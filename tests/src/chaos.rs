@@ -24,10 +24,10 @@ use crate::server::Server;
 use deck::Decks;
 use story::Story;
 
-/// A run strikes at least once in this time, however long it takes to become right.
+/// A run strikes at least once for each of these in its time, and goes on until it has.
 const OFTEN: Duration = Duration::from_secs(15);
 
-/// And so many times, each of its own kind, however short it is.
+/// And at least so many times, by as many kinds, however short it is.
 const LEAST: usize = deck::FIRST;
 
 /// Redis, however many of them, and what lies between them and the servers.
@@ -97,6 +97,7 @@ pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
         let hand = decks.deal(&mut random);
         strike(&hand, &mut world, &mut scene, &mut random, &mut story);
     }
+    assert!(story.kinds() >= LEAST, "{story:?}");
     story.ends(&scene);
 }
 
@@ -129,6 +130,7 @@ fn strike<W: World>(
         }
     }
     scene.converges(|| world.masters());
+    world.is_whole();
     world.groups().iter().for_each(|group| group.becomes_equal(SOON));
     story.say("all is right");
 }

@@ -33,6 +33,11 @@ impl Story {
         self.struck.values().sum()
     }
 
+    /// Of how many kinds.
+    pub fn kinds(&self) -> usize {
+        self.struck.len()
+    }
+
     /// A fault strikes.
     pub fn strikes(&mut self, fault: &'static str) {
         self.say(fault);
@@ -55,7 +60,7 @@ impl Story {
             self.seed,
             self.time(),
             self.faults(),
-            kinds.len(),
+            self.kinds(),
             kinds.join(", ")
         );
     }
