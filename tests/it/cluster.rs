@@ -184,7 +184,8 @@ fn a_slot_that_goes_and_comes_back_at_once_is_listened_to_again() {
     let mut ann = server.client("ann");
     let mut homes = [0, 1].map(|node| cluster.nodes()[node].cli());
     let key = |n: &usize| format!("rollcall:p:plain:room{n}");
-    let n = (0..1000).find(|n| cluster.home(&mut homes[0], &key(n)) == 0).expect("a channel there");
+    let n =
+        (0..10_000).find(|n| cluster.home(&mut homes[0], &key(n)) == 0).expect("a channel there");
     let channel = format!("plain:room{n}");
     ann.subscribe(&channel);
     let slot = homes[0].ask(&format!("CLUSTER KEYSLOT {}", key(&n))).number();
@@ -209,7 +210,7 @@ fn a_channel_whose_events_do_not_come_is_listened_to_again() {
     let [one, two] = [(); 2].map(|()| Server::start(cluster.config()));
     let mut node = cluster.nodes()[0].cli();
     let key = |n: &usize| format!("rollcall:p:room{n}");
-    let n = (0..1000).find(|n| cluster.home(&mut node, &key(n)) == 0).expect("a channel there");
+    let n = (0..10_000).find(|n| cluster.home(&mut node, &key(n)) == 0).expect("a channel there");
     let channel = format!("room{n}");
     let mut ann = one.client("ann");
     ann.enters(&channel);
