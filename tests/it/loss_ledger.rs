@@ -89,8 +89,8 @@ fn a_snapshot_from_before_a_server_died_is_in_no_ledger() {
 #[test]
 fn rosters_and_books_that_are_deleted_are_in_no_ledger() {
     is_unseen(&[], Sight::Clear, |redis| {
-        delete(redis, "rollcall:p:room[0-4]");
-        delete(redis, "rollcall:s:*");
+        redis.delete("rollcall:p:room[0-4]");
+        redis.delete("rollcall:s:*");
     });
 }
 
@@ -98,18 +98,10 @@ fn rosters_and_books_that_are_deleted_are_in_no_ledger() {
 fn rosters_that_are_deleted_again_and_again_are_in_no_ledger() {
     is_unseen(&[], Sight::Clear, |redis| {
         for _ in 0..8 {
-            delete(redis, "rollcall:p:room[0-4]");
+            redis.delete("rollcall:p:room[0-4]");
             thread::sleep(Duration::from_millis(1500));
         }
     });
-}
-
-/// As an operator would.
-fn delete(redis: &Redis, pattern: &str) {
-    let mut cli = redis.cli();
-    for key in cli.ask(&format!("KEYS {pattern}")).array() {
-        cli.ask(&format!("DEL {}", key.text()));
-    }
 }
 
 /// Deletes a roster while a client joins it, before anybody can read it empty. The client is

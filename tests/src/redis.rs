@@ -117,6 +117,14 @@ impl Redis {
         Listener::of(self.cli(), key)
     }
 
+    /// Deletes every key whose name is like this, as an operator would.
+    pub fn delete(&self, pattern: &str) {
+        let mut cli = self.cli();
+        for key in cli.ask(&format!("KEYS {pattern}")).array() {
+            cli.ask(&format!("DEL {}", key.text()));
+        }
+    }
+
     /// The address by TCP, as the server's configuration takes it.
     pub fn address(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
