@@ -101,6 +101,19 @@ fn slots_that_move_are_in_no_ledger() {
     scene.converges(|| masters(&all(&cluster)));
 }
 
+/// A key that is deleted is put back before anybody is shown leaving, also when counts cannot be
+/// compared because slots have just moved.
+#[test]
+fn rosters_that_are_deleted_while_slots_move_are_in_no_ledger() {
+    let cluster = Cluster::start();
+    let mut scene = scene(&cluster.config(), &all(&cluster));
+    scene.during(Sight::Dim, |_| {
+        cluster.reshard(&cluster.nodes()[0], &cluster.nodes()[1], 10);
+        cluster.nodes().iter().for_each(|node| node.delete("rollcall:p:room*"));
+    });
+    scene.converges(|| masters(&all(&cluster)));
+}
+
 #[test]
 fn nodes_that_come_and_go_are_in_no_ledger() {
     let cluster = Cluster::start();
