@@ -9,12 +9,10 @@ use tokio::sync::mpsc;
 use super::Hub;
 use super::mirror::{Known, Mirror, Read};
 use super::patience::Differences;
-use crate::store::{Stats, StoreError};
+use crate::store::{PUT_BACK, Stats, StoreError};
 
 /// How often every mirrored roster's sequence is compared.
 const PERIOD: Duration = Duration::from_secs(10);
-/// After a loss, how long others have to put back what was lost.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How much longer joins wait that no event tells: after a load or a failover Redis keeps what a
 /// server held that died for the grace of its lease, 10 s unless configured otherwise.
 const LATE: Duration = Duration::from_secs(8);
@@ -66,6 +64,10 @@ pub(super) async fn periodically(hub: Hub) {
         }
         // Events on their way are no gap.
         tokio::time::sleep(ON_THEIR_WAY).await;
+        let wants_read = |mirror: &Mirror| mirror.wants_read();
+        for channel in hub.names(|state| state.mirror.as_ref().is_some_and(wants_read)) {
+            hub.check_soon(&channel);
+        }
         for ((channel, before), stats) in read {
             if stats.is_ok_and(|stats| hub.is_behind(channel, &stats, before)) {
                 hub.check_soon(channel);
@@ -100,10 +102,7 @@ fn mirrored(hub: &Hub, life: u64) -> Vec<Arc<str>> {
 /// Redis has lost nothing while events were missed: what waits for it need not wait.
 pub(super) fn trust(hub: &Hub, life: u64) {
     for channel in mirrored(hub, life) {
-        let mut channels = hub.channels(&channel);
-        let mirror = channels.get_mut(&channel).and_then(|state| state.mirror.as_mut());
-        if mirror.is_some_and(|mirror| mirror.patience().trust()) {
-            drop(channels);
+        if hub.with_mirror(&channel, |mirror| mirror.patience().trust()) == Some(true) {
             hub.check_soon(&channel);
         }
     }
@@ -157,14 +156,7 @@ impl Hub {
             state.gate.clone()
         };
         let _gate = gate.lock().await;
-        let known = {
-            let mut channels = self.channels(channel);
-            let Some(mirror) = channels.get_mut(channel).and_then(|state| state.mirror.as_mut())
-            else {
-                return Ok(());
-            };
-            mirror.begin_check()
-        };
+        let Some(known) = self.with_mirror(channel, Mirror::begin_check) else { return Ok(()) };
         match known {
             Known::Members => {
                 let read = self.read_for_sure(channel).await;
@@ -188,20 +180,17 @@ impl Hub {
 
     /// The sequence up to which listeners have been shown a channel.
     fn shown_seq(&self, channel: &str) -> u64 {
-        let channels = self.channels(channel);
-        let mirror = channels.get(channel).and_then(|state| state.mirror.as_ref());
-        mirror.map(Mirror::seq).unwrap_or_default()
+        self.with_mirror(channel, |mirror| mirror.seq()).unwrap_or_default()
     }
 
     /// Whether counts show more than the listeners, who had been shown `before` then, were shown
     /// since; or less, after Redis has lost its sequences.
     fn is_behind(&self, channel: &str, stats: &Stats, before: u64) -> bool {
-        let channels = self.channels(channel);
-        let Some(mirror) = channels.get(channel).and_then(|state| state.mirror.as_ref()) else {
-            return false;
+        let behind = |mirror: &mut Mirror| {
+            let both_empty = stats.clients == 0 && mirror.is_empty();
+            !both_empty && (mirror.seq() < stats.seq || stats.seq < before)
         };
-        let both_empty = stats.clients == 0 && mirror.is_empty();
-        !both_empty && (mirror.seq() < stats.seq || stats.seq < before)
+        self.with_mirror(channel, behind).unwrap_or_default()
     }
 
     /// Ends a check with what was read.
@@ -217,8 +206,8 @@ impl Hub {
             Ok((seq, read)) => {
                 let vanished = matches!(&read, Read::All(all) if all.is_empty());
                 let (differences, wait) = mirror.judge_read(vanished);
-                let time = if differences == Differences::ShowLeaves { LATE } else { PATIENCE };
-                let wait = wait.map(|wait| (wait, time));
+                let time = if differences == Differences::ShowLeaves { LATE } else { PUT_BACK };
+                let wait = wait.map(|wait| (mirror.id(), wait, time));
                 (mirror.end_read(seq, read, differences), wait, Ok(()))
             }
             Err(error) => (mirror.abandon_read(), None, Err(error)),
@@ -233,25 +222,27 @@ impl Hub {
         result
     }
 
-    /// After [`PATIENCE`] whoever is still gone has left.
-    fn check_later(&self, channel: Arc<str>, (wait, time): (u32, Duration)) {
+    /// Ends a wait of this mirror after so much time: what is still different is shown then.
+    fn check_later(&self, channel: Arc<str>, (mirror, wait, time): (u64, u32, Duration)) {
         let hub = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(time).await;
-            if let Some(state) = hub.channels(&channel).get_mut(&channel)
-                && let Some(mirror) = &mut state.mirror
-            {
-                mirror.patience().end(wait);
-            }
+            hub.with_mirror(&channel, |now| {
+                // Another one, perhaps, of listeners who came later.
+                if now.id() == mirror {
+                    now.patience().end(wait);
+                }
+            });
             hub.check_soon(&channel);
         });
     }
 
-    pub(super) fn with_mirror(&self, channel: &str, change: impl FnOnce(&mut Mirror)) {
-        if let Some(state) = self.channels(channel).get_mut(channel)
-            && let Some(mirror) = &mut state.mirror
-        {
-            change(mirror);
-        }
+    /// What `ask` says of the channel's mirror, if it has one.
+    pub(super) fn with_mirror<T>(
+        &self,
+        channel: &str,
+        ask: impl FnOnce(&mut Mirror) -> T,
+    ) -> Option<T> {
+        self.channels(channel).get_mut(channel)?.mirror.as_mut().map(ask)
     }
 }

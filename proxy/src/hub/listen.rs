@@ -11,6 +11,9 @@ use crate::store::StoreError;
 
 /// How long an empty channel is still listened to: a reload of a page costs no resubscription.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a subscription that failed waits for its next try; longer each time.
+const RETRY: Duration = Duration::from_millis(300);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
 /// Stops listening to channels that nobody subscribes any more.
 pub(super) async fn sweep(hub: Hub) {
@@ -23,32 +26,31 @@ pub(super) async fn sweep(hub: Hub) {
     }
 }
 
-/// After each reconnect or move of slots: subscribes to every channel that is concerned again, then
-/// checks it. What was missed may be a loss that the keepalive has not noticed yet, so reads are
-/// distrusted until that says otherwise.
+/// After each reconnect or move of slots: subscribes to every channel that is concerned again.
 pub(super) async fn resubscribe(hub: Hub) {
+    let mut pause = None;
     loop {
-        hub.inner.renewed.notified().await;
+        let renewed = hub.inner.renewed.notified();
+        match pause {
+            None => renewed.await,
+            // A connection may fail while it is being made, without another to say so.
+            Some(pause) => tokio::time::timeout(pause, renewed).await.unwrap_or_default(),
+        }
         let mut names = hub.names(|state| state.listening != 0);
         names.retain(|channel| !hub.is_listening(channel));
-        stream::iter(names)
-            .for_each_concurrent(AT_ONCE, |channel| {
-                let hub = &hub;
-                async move {
-                    // After a failure the connection is a new one, and then this starts again.
-                    if hub.listen_again(&channel).await.is_ok() {
-                        let trusted = hub.inner.store.is_trusted(&channel);
-                        hub.with_mirror(&channel, |mirror| {
-                            mirror.patience().distrust_connection();
-                            if trusted {
-                                mirror.patience().trust();
-                            }
-                        });
-                        hub.check_soon(&channel);
-                    }
+        let failed = stream::iter(names)
+            .map(async |channel| match hub.listen_if_moved(&channel).await {
+                // Nobody is let in there; trying again does not help.
+                Ok(()) | Err(StoreError::Refused(_)) => false,
+                Err(error) => {
+                    tracing::debug!(%channel, %error, "not subscribed again yet");
+                    true
                 }
             })
-            .await;
+            .buffer_unordered(AT_ONCE)
+            .any(async |failed| failed);
+        let longer = |pause: Duration| (pause * 2).min(LONGEST_RETRY);
+        pause = failed.await.then(|| pause.map_or(RETRY, longer));
     }
 }
 
@@ -56,7 +58,7 @@ pub(super) async fn resubscribe(hub: Hub) {
 
 impl Hub {
     /// Subscribes again in a new life of the events connection, or on another one.
-    async fn listen_again(&self, channel: &str) -> Result<(), StoreError> {
+    async fn listen_if_moved(&self, channel: &str) -> Result<(), StoreError> {
         let Some(gate) = self.channels(channel).get(channel).map(|state| state.gate.clone()) else {
             return Ok(());
         };
@@ -66,11 +68,30 @@ impl Hub {
 
     /// Subscribes, whether that was done before or not. The channel's gate is held.
     pub(super) async fn listen_anew(&self, channel: &str) -> Result<(), StoreError> {
-        let life = self.inner.store.listen_again(channel).await?;
-        if let Some(state) = self.channels(channel).get_mut(channel) {
-            state.listening = life;
-        }
+        let life = self.inner.store.subscribe(channel).await?;
+        self.listens(channel, life);
         Ok(())
+    }
+
+    /// Notes in which life a channel is listened to. After another one events were missed, and that
+    /// may be because Redis has lost data, which the keepalive has not noticed yet: until it says
+    /// otherwise, reads are distrusted.
+    pub(super) fn listens(&self, channel: &str, life: u64) {
+        let mut channels = self.channels(channel);
+        let Some(state) = channels.get_mut(channel) else { return };
+        let before = std::mem::replace(&mut state.listening, life);
+        let Some(mirror) = state.mirror.as_mut().filter(|_| before != 0 && before != life) else {
+            return;
+        };
+        let store = &self.inner.store;
+        mirror.was_deaf();
+        mirror.patience().distrust_connection();
+        mirror.patience().lost(store.loss(channel));
+        if store.is_trusted(channel) {
+            mirror.patience().trust();
+        }
+        drop(channels);
+        self.check_soon(channel);
     }
 
     /// Whether events arrive as they should: nobody wants them, or they are subscribed where the

@@ -2,6 +2,7 @@
 //! Pure: no Redis, no clock.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rollcall_wire::publication::Entry;
 
@@ -57,6 +58,10 @@ pub(super) struct Mirror {
     patience: Patience,
     /// Something was missed since the last read.
     gap: bool,
+    /// Nobody told events for some time since the last read.
+    deaf: bool,
+    /// No other mirror has it.
+    id: u64,
 }
 
 /// What a check can go by.
@@ -114,6 +119,7 @@ impl Event {
 impl Mirror {
     /// A mirror of nothing yet, waiting for its first read.
     pub(super) fn new(limit: u64) -> Self {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
         Self {
             limit,
             seq: 0,
@@ -121,7 +127,13 @@ impl Mirror {
             reading: Some(Vec::new()),
             patience: Patience::default(),
             gap: false,
+            deaf: false,
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
     }
 
     pub(super) fn seq(&self) -> u64 {
@@ -200,10 +212,29 @@ impl Mirror {
         }
     }
 
-    /// Whether a read at `seq` knows of events that have not arrived.
-    pub(super) fn is_ahead(&self, seq: u64) -> bool {
-        let kept = self.reading.iter().flatten().map(|event| event.seq).max();
-        seq > self.seq.max(kept.unwrap_or_default())
+    /// Events were missed: no read needs them to explain it.
+    pub(super) fn was_deaf(&mut self) {
+        self.deaf = true;
+    }
+
+    /// Whether only a read can tell what there is to show.
+    pub(super) fn wants_read(&self) -> bool {
+        self.gap || self.patience.wants_read()
+    }
+
+    /// Whether a read at `seq` knows of events that have not arrived, and may still.
+    pub(super) fn is_ahead(&self, seq: u64, read: &Read) -> bool {
+        let mut kept = self.reading.iter().flatten();
+        if self.deaf {
+            return false;
+        }
+        match read {
+            // The sequence of a roster that is not there is not its own.
+            Read::All(all) if all.is_empty() => {
+                !self.is_empty() && kept.next_back().is_none_or(|event| event.clients > 0)
+            }
+            _ => seq > kept.map(|event| event.seq).max().unwrap_or_default().max(self.seq),
+        }
     }
 
     /// The read failed: what waited is applied to what was known, and a gap is reported.
@@ -220,6 +251,7 @@ impl Mirror {
     /// Takes a read at `seq`: differences are shown, then the events after it.
     pub(super) fn end_read(&mut self, seq: u64, read: Read, differences: Differences) -> Effect {
         let kept = self.reading.take().unwrap_or_default();
+        self.deaf = false;
         let mut effect = Effect { changes: Vec::new(), gap: kept.len() >= KEPT };
         // What arrived before the read was made is shown as it was: somebody may have come and gone.
         let known = matches!(read, Read::All(_));

@@ -39,7 +39,7 @@ use registry::Registry;
 
 /// The channels are spread over this many locks.
 const SHARDS: usize = 16;
-/// Checks of channels that may wait; more are done by the periodic check.
+/// Checks of channels that may wait; what does not fit is found by the periodic check.
 const CHECKS: usize = 65_536;
 
 type Channels = HashMap<Arc<str>, Channel>;
@@ -180,9 +180,7 @@ impl Hub {
         let listening = self.channels(channel).get(channel).map(|state| state.listening);
         if listening != Some(current) {
             let life = self.inner.store.listen(channel).await?;
-            if let Some(state) = self.channels(channel).get_mut(channel) {
-                state.listening = life;
-            }
+            self.listens(channel, life);
             // It has moved meanwhile, when nobody listened to it yet.
             if !self.is_listening(channel) {
                 self.inner.renewed.notify_one();
@@ -284,7 +282,7 @@ async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
                 }
             }
             StoreEvent::Renewed => {
-                hub.check_ears();
+                hub.announce_soon();
                 hub.inner.renewed.notify_one();
             }
             StoreEvent::Missed { life } => check::all(&hub, life),

@@ -167,7 +167,7 @@ impl Hub {
     }
 
     /// Connections are new: control messages may have to be asked for again.
-    pub(super) fn check_ears(&self) {
+    pub(super) fn announce_soon(&self) {
         self.inner.nodes.hurry.notify_one();
     }
 

@@ -66,9 +66,14 @@ impl Patience {
         !matches!(self.stage, Stage::Due | Stage::Waiting)
     }
 
+    /// Whether a read is all that is waited for.
+    pub(super) fn wants_read(&self) -> bool {
+        matches!(self.stage, Stage::Due | Stage::Over | Stage::LateOver)
+    }
+
     /// This was the last loss when the first read was made.
     pub(super) fn begin_after(&mut self, loss: u64) {
-        self.loss = loss;
+        self.loss = self.loss.max(loss);
     }
 
     /// Redis has lost data, and this is the number of the loss: each is waited for once.
@@ -99,7 +104,7 @@ impl Patience {
         self.stage = Stage::Due;
     }
 
-    /// What the coming [`super::mirror::Mirror::end_read`] does with differences, and the number of the wait that begins
+    /// What is to be done with the differences of a read, and the number of the wait that begins
     /// with it. A roster that `vanished` under a mirror that shows somebody is a loss as well; it may
     /// stay away, when nobody is left to put them back.
     pub(super) fn judge_read(&mut self, vanished: bool) -> (Differences, Option<u32>) {
@@ -130,7 +135,7 @@ impl Patience {
                 self.waits = self.waits.wrapping_add(1);
                 (differences, Some(self.waits))
             }
-            _ => (Differences::Show, None),
+            _ => (differences, None),
         }
     }
 

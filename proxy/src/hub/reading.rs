@@ -21,21 +21,19 @@ impl Hub {
     /// difference they make. Where events do not come it is listened to again. The channel's gate is
     /// held.
     pub(super) async fn read_for_sure(&self, channel: &str) -> Result<(u64, Read), StoreError> {
-        let ask = |what: &dyn Fn(&Mirror) -> bool| {
-            let channels = self.channels(channel);
-            channels.get(channel).and_then(|state| state.mirror.as_ref()).is_some_and(what)
-        };
+        let ask =
+            |what: &dyn Fn(&mut Mirror) -> bool| self.with_mirror(channel, what) == Some(true);
         let mut listened_again = false;
         loop {
             let (seq, read) = self.read(channel).await?;
             if ask(&|mirror| mirror.would_leave(&read)) {
-                let loss = self.inner.store.last_loss(channel).await?;
+                let loss = self.inner.store.loss_for_sure(channel).await?;
                 self.with_mirror(channel, |mirror| mirror.patience().lost(loss));
             }
-            if ask(&|mirror| mirror.is_ahead(seq)) {
+            if ask(&|mirror| mirror.is_ahead(seq, &read)) {
                 tokio::time::sleep(NEARLY_HERE).await;
             }
-            if listened_again || !ask(&|mirror| mirror.is_ahead(seq)) {
+            if listened_again || !ask(&|mirror| mirror.is_ahead(seq, &read)) {
                 return Ok((seq, read));
             }
             self.listen_anew(channel).await?;

@@ -183,14 +183,14 @@ impl Place {
                 Some(Target::Owner)
             }
             Redirect::Ask { address } => {
-                self.shard.saw_moving();
+                self.shard.saw_redirection();
                 if self.shard.map().at(&address).is_none() {
                     self.shard.look_soon().await;
                 }
                 Some(Target::Asking(address))
             }
             Redirect::TryAgain => {
-                self.shard.saw_moving();
+                self.shard.saw_redirection();
                 tokio::time::sleep(ON_ITS_WAY).await;
                 Some(Target::Owner)
             }

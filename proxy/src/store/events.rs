@@ -12,6 +12,7 @@ use super::cluster_nodes::Redirect;
 use super::master::Master;
 use super::reply::StoreError;
 use super::shard::{Place, Shard};
+use super::trouble::away;
 
 /// Events that may wait for the hub. When it is full, the pumps wait, fred's own buffers fill, and
 /// an overflow there is noticed as [`StoreEvent::Missed`]: nothing is lost in silence.
@@ -49,8 +50,8 @@ impl Store {
         place.subscribe(&self.names().roster(channel)).await
     }
 
-    /// The same after a reconnect, when the rest of Redis may not be ready yet.
-    pub async fn listen_again(&self, channel: &str) -> Result<u64, StoreError> {
+    /// The same when the rest of Redis may not be ready yet.
+    pub async fn subscribe(&self, channel: &str) -> Result<u64, StoreError> {
         self.roster_place(channel)?.subscribe(&self.names().roster(channel)).await
     }
 
@@ -62,45 +63,37 @@ impl Store {
 
     /// Whether a channel's events arrive on the events connection of this life.
     pub fn is_on(&self, channel: &str, life: u64) -> bool {
-        let place = self.roster_place(channel);
-        place.is_ok_and(|place| {
-            place.shard.map().owner(place.slot).is_some_and(|owner| owner.life() == life)
-        })
+        self.master_of(channel).is_some_and(|master| master.life() == life)
     }
 
     /// Whether it is known that Redis lost nothing around the beginning of the life of a channel's
     /// events connection.
     pub fn is_trusted(&self, channel: &str) -> bool {
-        let place = self.roster_place(channel);
-        let owner = place.ok().and_then(|place| place.shard.map().owner(place.slot).cloned());
-        owner.is_some_and(|owner| owner.is_trusted())
+        self.master_of(channel).is_some_and(|master| master.is_trusted())
     }
 
-    /// The number of the last loss of data that was noticed where a channel is; 0 for none. Later
-    /// ones are greater.
+    /// The number of the last loss of data that was noticed where a channel is, if servers may still
+    /// be putting back what was lost; else 0. Later ones are greater.
     pub fn loss(&self, channel: &str) -> u64 {
-        let place = self.roster_place(channel);
-        let owner = place.ok().and_then(|place| place.shard.map().owner(place.slot).cloned());
-        owner.map(|owner| owner.loss()).unwrap_or_default()
+        self.master_of(channel).map(|master| master.loss()).unwrap_or_default()
     }
 
-    /// Makes sure that every loss of data so far has been noticed where a channel is: the lease is
-    /// renewed once more. The number of the last one, as [`Self::loss`] says it.
-    pub async fn last_loss(&self, channel: &str) -> Result<u64, StoreError> {
+    /// The same for sure: the lease is renewed once more, so that every loss has been noticed.
+    pub async fn loss_for_sure(&self, channel: &str) -> Result<u64, StoreError> {
         let place = self.roster_place(channel)?;
         let master = place.shard.owner(place.slot)?;
-        let patience = place.shard.settings.lease;
-        match tokio::time::timeout(patience, master.renewal()).await {
+        match tokio::time::timeout(place.shard.settings.lease, master.renewal()).await {
             Ok(()) => Ok(master.loss()),
-            Err(_) => Err(StoreError::Away("no answer".to_owned())),
+            Err(_) => Err(away("no answer".to_owned())),
         }
     }
 
     /// Stops listening to a channel that was subscribed in the life `since`.
     pub async fn unlisten(&self, channel: &str, since: u64) -> Result<(), StoreError> {
         let place = self.roster_place(channel)?;
-        let master = place.shard.owner(place.slot)?;
-        if place.life() != since {
+        let map = place.shard.map();
+        let Some(master) = map.owner(place.slot) else { return Ok(()) };
+        if place.life() != since || !master.links.events.is_connected() {
             // It went with its connection, or with its slot; a word about a slot that is not there
             // any more would be answered by an error that fred takes for another command's.
             return Ok(());
@@ -108,6 +101,11 @@ impl Store {
         let life = master.life();
         let result = master.links.events.sunsubscribe(self.names().roster(channel)).await;
         master.checked(life, result)
+    }
+
+    fn master_of(&self, channel: &str) -> Option<Arc<Master>> {
+        let place = self.roster_place(channel).ok()?;
+        place.shard.map().owner(place.slot).cloned()
     }
 }
 
@@ -119,7 +117,8 @@ impl Place {
         for _ in 0..REDIRECTS {
             let map = self.shard.map();
             let Some(master) = map.owner(self.slot) else { break };
-            let (life, connection) = (self.life(), master.life());
+            let connection = master.life();
+            let life = connection.max(map.stay(self.slot));
             let result = master.links.events.ssubscribe(key.to_owned()).await;
             let moved = result.as_ref().err().and_then(|error| self.moved(error, master));
             match moved {

@@ -18,10 +18,12 @@ use super::master::Master;
 use super::reply::{Reply, StoreError};
 use super::shard::Shard;
 use super::trouble::{away, explain};
-use super::{Health, Store};
+use super::{Health, PUT_BACK, Store};
 
 /// How often the lease is renewed, unless it is so short that it must be more often.
 const RENEW: Duration = Duration::from_secs(1);
+/// The shortest time between two renewals, whoever asks for them.
+const LEAST_PAUSE: Duration = Duration::from_millis(20);
 /// How often it is tried while Redis is away: this decides how soon all is whole again.
 const RETRY: Duration = Duration::from_millis(200);
 /// How long a renewal may take at least before it is given up.
@@ -33,8 +35,6 @@ const DIFFER: Duration = Duration::from_millis(500);
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 /// Where it does not help, ever more rarely.
 const LONGEST_SWEEP_PAUSE: Duration = Duration::from_secs(60);
-/// After a loss, how long every server has to put back what it holds.
-const PUT_BACK: Duration = Duration::from_secs(5);
 
 /// What the keepalive loop remembers between two renewals.
 #[derive(Debug, Default)]
@@ -107,9 +107,13 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
             // What waited for it can be put back.
             shard.sweep.notify_one();
         }
+        let hurry = async {
+            master.hurry.notified().await;
+            tokio::time::sleep_until(started + LEAST_PAUSE).await;
+        };
         tokio::select! {
             () = tokio::time::sleep_until(started + pause) => {}
-            () = master.hurry.notified() => {}
+            () = hurry => {}
             () = master.gone.cancelled() => return,
             () = shard.stopping.cancelled() => return,
         }
@@ -154,11 +158,16 @@ async fn renew(
         (holdings.snapshot(&slots), !holdings.recovery.concerns(&slots))
     };
     // The own name first; the others shall only not end too early.
-    let renewals = names.iter().map(|name| keep_name(shard, master, name));
-    let answers = join_all(renewals).await;
+    let renewals = join_all(names.iter().map(|name| keep_name(shard, master, name)));
+    let Ok(answers) = tokio::time::timeout(patience(shard), renewals).await else {
+        // Whatever hangs there, the next renewal shall not wait behind it.
+        master.links.make_keepalive_anew();
+        return Err(away("no answer".to_owned()));
+    };
     let after = shard.holdings().snapshot(&slots);
-    let Some(kept) = sum(answers)? else { return Ok(()) };
+    let (kept, complete) = sum(answers)?;
     let comparable = whole
+        && complete
         && master.trouble().is_none()
         && !shard.doubts.concern(&slots)
         && shard.is_settled()
@@ -198,15 +207,22 @@ async fn renew(
     Ok(())
 }
 
-/// The own name's answer with the counts of all names; `None` when some are not known.
-fn sum(answers: Vec<Result<Kept, StoreError>>) -> Result<Option<Kept>, StoreError> {
+/// The own name's answer with the counts of all names, and whether all of these are known.
+fn sum(answers: Vec<Result<Kept, StoreError>>) -> Result<(Kept, bool), StoreError> {
     let mut answers = answers.into_iter();
     let own = answers.next().unwrap_or(Err(StoreError::Unexpected(words::PRESENCE_LEASE)))?;
-    Ok(answers.try_fold(own, |sum, other| {
-        let other = other.ok()?;
-        let (entries, users) = (sum.entries + other.entries, sum.users + other.users);
-        Some(Kept { entries, users, ..sum })
+    Ok(answers.fold((own, true), |(sum, complete), other| match other {
+        Ok(other) => {
+            let (entries, users) = (sum.entries + other.entries, sum.users + other.users);
+            (Kept { entries, users, ..sum }, complete)
+        }
+        Err(_) => (sum, false),
     }))
+}
+
+/// How long a renewal may take.
+pub(super) fn patience(shard: &Shard) -> Duration {
+    (shard.settings.lease / 2).max(LEAST_PATIENCE)
 }
 
 // === impl Memory ===
@@ -276,15 +292,8 @@ pub(super) async fn keep_name(
     if !links.keepalive.is_connected() {
         return Err(away(links.trouble().unwrap_or_default()));
     }
-    let call = call::on(&links.keepalive, words::PRESENCE_LEASE, args);
-    let patience = (shard.settings.lease / 2).max(LEAST_PATIENCE);
-    let Ok(reply) = tokio::time::timeout(patience, call).await else {
-        // Whatever hangs there, the next renewal shall not wait behind it; nor behind this.
-        let keepalive = links.keepalive.clone();
-        tokio::spawn(async move { keepalive.force_reconnection().await });
-        return Err(away("no answer".to_owned()));
-    };
-    kept(reply?).ok_or(StoreError::Unexpected(words::PRESENCE_LEASE))
+    let reply = call::on(&links.keepalive, words::PRESENCE_LEASE, args).await?;
+    kept(reply).ok_or(StoreError::Unexpected(words::PRESENCE_LEASE))
 }
 
 /// Ends the lease of one name.

@@ -1,5 +1,6 @@
 //! The three connections to one Redis master.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,8 +49,31 @@ pub(super) struct Links {
     pub(super) keepalive: Link,
     pub(super) events: Link,
     pub(super) commands: Link,
+    keepalive_anew: Anew,
+    commands_anew: Anew,
     /// Why a connection failed last.
     trouble: Mutex<String>,
+}
+
+/// Makes a connection anew, once at a time: fred makes as many as it is asked for, one after the
+/// other, and commands wait behind all of them.
+#[derive(Debug, Default)]
+struct Anew(Arc<AtomicBool>);
+
+// === impl Anew ===
+
+impl Anew {
+    fn make(&self, link: &Link) {
+        if !self.0.swap(true, Ordering::AcqRel) {
+            let (link, under_way) = (link.clone(), self.0.clone());
+            tokio::spawn(async move {
+                if let Err(error) = link.force_reconnection().await {
+                    tracing::debug!(error = error.details(), "a connection was not made anew");
+                }
+                under_way.store(false, Ordering::Release);
+            });
+        }
+    }
 }
 
 // === impl Links ===
@@ -66,6 +90,8 @@ impl Links {
             keepalive: link(address, shard, FEW)?,
             events: link(address, shard, events)?,
             commands: link(address, shard, FEW)?,
+            keepalive_anew: Anew::default(),
+            commands_anew: Anew::default(),
             trouble,
         })
     }
@@ -77,6 +103,11 @@ impl Links {
         }
         let missing = self.all().into_iter().any(|link| !link.is_connected());
         missing.then(|| CONNECTING.to_owned())
+    }
+
+    /// After this what was under way on it has failed.
+    pub(super) fn make_keepalive_anew(&self) {
+        self.keepalive_anew.make(&self.keepalive);
     }
 
     fn all(&self) -> [&Link; 3] {
@@ -227,8 +258,7 @@ async fn heartbeat(master: Arc<Master>, link: Link, patience: Duration) {
             Ok(Err(_)) | Err(_) => {
                 tracing::warn!(address = %master.address, "the commands connection is made anew");
                 // What was under way on it is of unknown fate, and settled as such.
-                let link = link.clone();
-                tokio::spawn(async move { link.force_reconnection().await });
+                master.links.commands_anew.make(&link);
             }
         }
     }

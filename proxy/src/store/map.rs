@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cluster_nodes::{NOBODY, Owners};
-use super::master::{Master, next_life};
+use super::master::{Master, next_number};
 use super::slots::{SLOTS, SlotSet};
 use crate::config::RedisAddress;
 
@@ -104,7 +104,7 @@ impl Map {
     /// its epoch is another one, because slots came to it, perhaps after they had gone from it
     /// unseen, and with them its subscriptions.
     pub(super) fn count_stays(&mut self, old: &Self) {
-        let life = next_life();
+        let life = next_number();
         let stayed: Vec<bool> = (self.masters.iter().zip(&mut self.epochs))
             .map(|(master, epoch)| {
                 let before = old.epoch_of(master).unwrap_or_default();

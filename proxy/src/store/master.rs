@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Health;
 use super::link::{CONNECTING, Links};
 use super::reply::StoreError;
+use super::{Health, PUT_BACK};
 use crate::config::{RedisAddress, RedisShard};
 
 /// A master of a shard.
@@ -33,8 +34,8 @@ pub(super) struct Master {
     begun: AtomicU64,
     /// The last that succeeded, of those that `begun` counts.
     renewed: watch::Sender<u64>,
-    /// The number of the last loss that was noticed: unique among all masters, and growing.
-    loss: AtomicU64,
+    /// The last loss that was noticed, and when.
+    loss: Mutex<Option<(u64, Instant)>>,
     /// It says that the cluster does not serve keys.
     cluster_fails: AtomicBool,
     /// It may have lost data: everything it shall hold must be put back.
@@ -48,8 +49,9 @@ pub(super) fn node_name() -> Arc<str> {
     uuid::Uuid::new_v4().to_string().into()
 }
 
-/// A number for the life of a connection, or for a loss, that no other has; later ones are greater.
-pub(super) fn next_life() -> u64 {
+/// A number for the life of a connection, the stay of a slot or a loss: no other has it, and later
+/// ones are greater.
+pub(super) fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -69,13 +71,13 @@ impl Master {
             alias,
             name: Mutex::new(node_name()),
             health: Mutex::new(Health::Down(CONNECTING.to_owned())),
-            life: AtomicU64::new(next_life()),
+            life: AtomicU64::new(next_number()),
             trusted: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
             hurry: Notify::new(),
             begun: AtomicU64::new(0),
             renewed: watch::Sender::new(0),
-            loss: AtomicU64::new(0),
+            loss: Mutex::default(),
             cluster_fails: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             gone,
@@ -132,7 +134,7 @@ impl Master {
 
     /// The events connection is a new one.
     pub(super) fn begin_life(&self) {
-        self.life.store(next_life(), Ordering::Release);
+        self.life.store(next_number(), Ordering::Release);
     }
 
     /// Nothing was lost around the beginning of this life; whether that is news.
@@ -184,14 +186,16 @@ impl Master {
         let _ = renewed.wait_for(|&number| number >= next).await;
     }
 
-    /// The number of the last loss that was noticed; 0 for none.
+    /// The number of the last loss that was noticed; 0 when everybody has put back by now what was
+    /// lost.
     pub(super) fn loss(&self) -> u64 {
-        self.loss.load(Ordering::Acquire)
+        let last = locked(&self.loss).filter(|(_, at)| at.elapsed() < PUT_BACK);
+        last.map(|(number, _)| number).unwrap_or_default()
     }
 
     /// Redis has lost data.
     pub(super) fn note_loss(&self) {
-        self.loss.store(next_life(), Ordering::Release);
+        *locked(&self.loss) = Some((next_number(), Instant::now()));
         self.mark_lost();
     }
 

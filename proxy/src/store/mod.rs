@@ -46,6 +46,8 @@ pub use status::Status;
 
 use shard::{Ends, Place, Shard};
 
+/// After a loss, how long every server has to put back what it holds.
+pub const PUT_BACK: Duration = Duration::from_secs(5);
 /// How often it is looked whether the start is over.
 const BEGINNING: Duration = Duration::from_millis(100);
 

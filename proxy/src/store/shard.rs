@@ -80,8 +80,17 @@ pub(super) struct Place {
     pub(super) slot: u16,
 }
 
-// === impl Shard ===
+// === impl Moving ===
 
+impl Moving {
+    /// Nobody is moving the slots that nodes say are on their way.
+    fn is_stuck(&self) -> bool {
+        let (marks, since) = &self.marks;
+        !marks.is_empty() && since.is_some_and(|since| since.elapsed() >= STUCK)
+    }
+}
+
+// === impl Shard ===
 impl Shard {
     pub(super) fn start(
         redis: RedisShard,
@@ -232,6 +241,15 @@ impl Shard {
         self.moving().seen = Some(Instant::now());
     }
 
+    /// The same because a command was sent elsewhere. What an interrupted move has left behind does
+    /// that for ever, and counts for nothing after a while.
+    pub(super) fn saw_redirection(&self) {
+        let mut moving = self.moving();
+        if !moving.is_stuck() {
+            moving.seen = Some(Instant::now());
+        }
+    }
+
     /// Notes what nodes say of slots on their way. What an interrupted move has left behind stays
     /// as it is, and counts for nothing after a while.
     pub(super) fn saw_marks(&self, marks: BTreeSet<String>) {
@@ -244,9 +262,8 @@ impl Shard {
 
     pub(super) fn is_settled(&self) -> bool {
         let moving = self.moving();
-        let (marks, since) = &moving.marks;
-        let is_over = |at: &Option<Instant>, time| at.is_none_or(|at| at.elapsed() >= time);
-        is_over(&moving.seen, UNSETTLED) && (marks.is_empty() || is_over(since, STUCK))
+        let quiet = moving.seen.is_none_or(|at| at.elapsed() >= UNSETTLED);
+        quiet && (moving.marks.0.is_empty() || moving.is_stuck())
     }
 
     fn moving(&self) -> MutexGuard<'_, Moving> {

@@ -9,11 +9,12 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
 use super::holdings::List;
-use super::lease::{keep_name, let_go};
+use super::lease::{self, keep_name, let_go};
 use super::master::{Master, node_name};
 use super::reply::StoreError;
 use super::shard::{Place, Shard};
 use super::slots::SlotSet;
+use super::trouble::away;
 
 /// Commands under way at once while everything is put back.
 const AT_ONCE: usize = 256;
@@ -83,7 +84,8 @@ async fn sweep(shard: &Arc<Shard>) -> bool {
 /// Gives a master that may have lost data a new name, under which everything is added again.
 async fn begin(shard: &Arc<Shard>, master: &Arc<Master>) -> Result<(), StoreError> {
     let name = node_name();
-    keep_name(shard, master, &name).await?;
+    let begun = tokio::time::timeout(lease::patience(shard), keep_name(shard, master, &name));
+    begun.await.unwrap_or_else(|_| Err(away("no answer".to_owned())))?;
     let settled = shard.is_settled();
     let mut holdings = shard.holdings();
     let map = shard.map();

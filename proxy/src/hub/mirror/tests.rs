@@ -373,9 +373,18 @@ fn a_read_is_asked_about_when_it_shows_leaves_or_knows_more_than_events() {
     assert!(mirror.would_leave(&all(&["a", "c"])));
     assert!(!mirror.would_leave(&all(&["a", "b", "c"])));
     assert!(!mirror.would_leave(&Read::TooMany));
-    assert!(mirror.is_ahead(11));
+    let three = all(&["a", "b", "c"]);
+    assert!(mirror.is_ahead(11, &three));
     mirror.on_event(join("c", 10, 11));
-    assert!(!mirror.is_ahead(11));
+    assert!(!mirror.is_ahead(11, &three));
+    // What is read of a roster that is not there says nothing of its sequence.
+    assert!(mirror.is_ahead(5, &all(&[])), "events of those who left are on their way");
+    mirror.on_event(Event { clients: 0, ..leave("c", 11, 12) });
+    assert!(!mirror.is_ahead(99, &all(&[])));
+    mirror.was_deaf();
+    assert!(!mirror.is_ahead(99, &three), "no event will come");
+    mirror.end_read(99, three, Differences::Show);
+    assert!(mirror.is_ahead(100, &all(&["a"])));
     mirror.patience().distrust();
     assert!(!mirror.would_leave(&all(&["a"])), "leaves wait already");
 }
