@@ -1,10 +1,12 @@
 //! What the listeners of one channel have been shown, and what an event or a read changes of that.
 //! Pure: no Redis, no clock.
 
+mod event;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rollcall_wire::publication::Entry;
+pub(super) use event::{Event, Kind};
 
 use super::patience::{Differences, Patience};
 
@@ -24,26 +26,6 @@ pub(super) enum Change {
 pub(super) struct Effect {
     pub(super) changes: Vec<(u64, Change)>,
     pub(super) gap: bool,
-}
-
-/// What an event says of its member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Join,
-    Update,
-    Leave,
-}
-
-/// A member's event, reduced to what the mirror needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Event {
-    kind: Kind,
-    seq: u64,
-    prev: u64,
-    clients: u64,
-    back: bool,
-    client: Box<str>,
-    info: Box<str>,
 }
 
 /// What listeners have been shown.
@@ -90,28 +72,6 @@ pub(super) enum Read {
     All(Vec<(Box<str>, Box<str>)>),
     /// The roster is above the limit.
     TooMany,
-}
-
-// === impl Event ===
-
-impl Event {
-    /// `None` for an info without a client id, which the module never sends.
-    pub(super) fn read(kind: Kind, entry: &Entry<'_>) -> Option<Self> {
-        #[derive(serde::Deserialize)]
-        struct Id {
-            client: Box<str>,
-        }
-        let id: Id = serde_json::from_str(entry.info.get()).ok()?;
-        Some(Self {
-            kind,
-            seq: entry.seq,
-            prev: entry.prev,
-            clients: entry.clients,
-            back: entry.back,
-            client: id.client,
-            info: entry.info.get().into(),
-        })
-    }
 }
 
 // === impl Mirror ===
