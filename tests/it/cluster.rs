@@ -7,6 +7,7 @@ use rollcall_tests::churn::Sight;
 use rollcall_tests::cluster::{BRITTLE, Cluster, is_master};
 use rollcall_tests::config::{self, over};
 use rollcall_tests::crowd;
+use rollcall_tests::process::{self, Signal};
 use rollcall_tests::{Heard, Redis, Reply, Resp, Scene, Server, eventually, within};
 use serde_json::{Value, json};
 
@@ -112,6 +113,24 @@ fn rosters_that_are_deleted_while_slots_move_are_in_no_ledger() {
         cluster.nodes().iter().for_each(|node| node.delete("rollcall:p:room*"));
     });
     scene.converges(|| masters(&all(&cluster)));
+}
+
+/// A lease that is so short is given up on soon, for each name that is renewed there.
+#[test]
+fn a_master_that_stands_still_for_a_moment_keeps_its_leases() {
+    let cluster = Cluster::start();
+    let config = over(cluster.config(), json!({"engine": {"redis": {"lease": "1s"}}}));
+    let mut scene = scene(&config, &all(&cluster));
+    scene.during(Sight::Dim, |_| {
+        process::signal(cluster.nodes()[0].id(), Signal::STOP);
+        thread::sleep(Duration::from_millis(1700));
+        process::signal(cluster.nodes()[0].id(), Signal::CONT);
+    });
+    scene.converges(|| masters(&all(&cluster)));
+    for server in &scene.servers {
+        let log = server.log();
+        assert!(!log.contains("lost data"), "{log}");
+    }
 }
 
 #[test]
