@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::Hub;
 use super::mirror::{Known, Mirror, Read};
 use super::patience::Differences;
-use crate::store::{PUT_BACK, Stats, StoreError};
+use crate::store::{PUT_BACK, Stats, Store, StoreError};
 
 /// How often every mirrored roster's sequence is compared.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -27,10 +27,7 @@ const BATCH: usize = 500;
 
 /// Serves the queue of checks.
 pub(super) async fn run(hub: Hub, waiting: mpsc::Receiver<Arc<str>>) {
-    let waiting = stream::unfold(waiting, |mut waiting| async {
-        waiting.recv().await.map(|channel| (channel, waiting))
-    });
-    waiting
+    each(waiting)
         .for_each_concurrent(AT_ONCE, |channel| {
             let hub = &hub;
             async move {
@@ -49,6 +46,12 @@ pub(super) async fn run(hub: Hub, waiting: mpsc::Receiver<Arc<str>>) {
             }
         })
         .await;
+}
+
+fn each(waiting: mpsc::Receiver<Arc<str>>) -> impl Stream<Item = Arc<str>> {
+    stream::unfold(waiting, async |mut waiting| {
+        waiting.recv().await.map(|channel| (channel, waiting))
+    })
 }
 
 /// Compares the sequences of all mirrored rosters, every [`PERIOD`].
@@ -74,6 +77,13 @@ pub(super) async fn periodically(hub: Hub) {
             }
         }
     }
+}
+
+/// Puts back who is here into rosters that were deleted or overwritten: soon enough for everybody
+/// who waits for that.
+pub(super) async fn put_back(store: Store, reset: mpsc::Receiver<Arc<str>>) {
+    let store = &store;
+    each(reset).for_each_concurrent(AT_ONCE, async |channel| store.put_back(&channel).await).await;
 }
 
 /// Checks every channel of one events connection that has listeners of joins and leaves.

@@ -39,7 +39,8 @@ use registry::Registry;
 
 /// The channels are spread over this many locks.
 const SHARDS: usize = 16;
-/// Checks of channels that may wait; what does not fit is found by the periodic check.
+/// Checks of channels that may wait, and resets; what does not fit is found by the periodic check,
+/// or by the counts.
 const CHECKS: usize = 65_536;
 
 type Channels = HashMap<Arc<str>, Channel>;
@@ -59,6 +60,8 @@ struct Inner {
     /// Largest roster that is mirrored; see `channel.join_leave_mirror_limit`.
     mirror_limit: u64,
     checks: mpsc::Sender<Arc<str>>,
+    /// Channels whose clients here must be put back into their rosters.
+    resets: mpsc::Sender<Arc<str>>,
     nodes: Nodes,
     /// An events connection is new, or slots have moved.
     renewed: Notify,
@@ -84,6 +87,7 @@ impl Hub {
         mirror_limit: u64,
     ) -> Self {
         let (checks, waiting) = mpsc::channel(CHECKS);
+        let (resets, reset) = mpsc::channel(CHECKS);
         let hub = Self {
             inner: Arc::new(Inner {
                 store,
@@ -92,6 +96,7 @@ impl Hub {
                 registry: Registry::default(),
                 mirror_limit,
                 checks,
+                resets,
                 nodes: Nodes::new(own),
                 renewed: Notify::new(),
             }),
@@ -99,6 +104,7 @@ impl Hub {
         tokio::spawn(pump(hub.clone(), events));
         tokio::spawn(check::run(hub.clone(), waiting));
         tokio::spawn(check::periodically(hub.clone()));
+        tokio::spawn(check::put_back(hub.inner.store.clone(), reset));
         tokio::spawn(listen::sweep(hub.clone()));
         tokio::spawn(listen::resubscribe(hub.clone()));
         tokio::spawn(nodes::announce(hub.clone()));
@@ -203,6 +209,11 @@ impl Hub {
         }
         let mut channels = self.channels(channel);
         let Some(state) = channels.get_mut(channel) else { return };
+        if matches!(message, Message::Reset { .. })
+            && self.inner.resets.try_send(channel.into()).is_err()
+        {
+            tracing::debug!(channel, "too many resets: counts will tell");
+        }
         let check = match message {
             Message::Publication(published) => {
                 state.deliver_all(&publication(channel, &published));

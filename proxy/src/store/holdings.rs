@@ -122,6 +122,12 @@ impl Holdings {
         self.channels.get(channel)?.clients.get(client)
     }
 
+    /// The clients in a channel.
+    pub(super) fn clients(&self, channel: &str) -> Vec<Arc<str>> {
+        let held = self.channels.get(channel);
+        held.map(|held| held.clients.keys().cloned().collect()).unwrap_or_default()
+    }
+
     /// Notes one more connection of `user`; whether it is the first.
     pub(super) fn user_came(&mut self, slot: u16, user: &Arc<str>) -> bool {
         let new = Online { slot, connections: 0 };

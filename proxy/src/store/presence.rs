@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fred::types::Value;
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use rollcall_wire::{error_words, words};
 
 use super::Store;
@@ -14,6 +15,7 @@ use super::doubts::Doubt;
 use super::holdings::Entry;
 use super::reply::{Reply, StoreError};
 use super::shard::Place;
+use super::sweep::AT_ONCE;
 
 /// Members per page when a roster is read for a caller.
 const PAGE: usize = 1_000;
@@ -100,6 +102,20 @@ impl Store {
         if let Some(Err(_)) = removed.await {
             place.doubt(channel, client);
         }
+    }
+
+    /// Puts every client that is held in a channel back into its roster, which is not what it was.
+    /// What fails is found by the counts.
+    pub async fn put_back(&self, channel: &Arc<str>) {
+        let Ok(place) = self.roster_place(channel) else { return };
+        let clients = place.shard.holdings().clients(channel);
+        stream::iter(clients)
+            .for_each_concurrent(AT_ONCE, async |client| {
+                if let Err(error) = place.put_back(channel, &client).await {
+                    tracing::debug!(%channel, %error, "not put back yet");
+                }
+            })
+            .await;
     }
 
     /// A roster's counts, O(1).

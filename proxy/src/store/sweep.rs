@@ -17,7 +17,7 @@ use super::slots::SlotSet;
 use super::trouble::away;
 
 /// Commands under way at once while everything is put back.
-const AT_ONCE: usize = 256;
+pub(super) const AT_ONCE: usize = 256;
 /// How long to wait before an interrupted sweep goes on; longer each time it gets nowhere.
 const RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
