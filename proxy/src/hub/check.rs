@@ -214,6 +214,10 @@ impl Hub {
         let Some(mirror) = &mut state.mirror else { return Ok(()) };
         let (effect, wait, result) = match read {
             Ok((seq, read)) => {
+                if mirror.misses(&read) {
+                    // Perhaps they are here, and nobody heard that the roster was deleted.
+                    self.inner.put_back(channel);
+                }
                 let vanished = matches!(&read, Read::All(all) if all.is_empty());
                 let (differences, wait) = mirror.judge_read(vanished);
                 let time = if differences == Differences::ShowLeaves { LATE } else { PUT_BACK };

@@ -164,8 +164,13 @@ impl Mirror {
 
     /// Whether this read would show somebody leaving.
     pub(super) fn would_leave(&self, read: &Read) -> bool {
+        self.patience.shows_leaves() && self.misses(read)
+    }
+
+    /// Whether somebody is shown whom this read does not know.
+    pub(super) fn misses(&self, read: &Read) -> bool {
         match (&self.members, read) {
-            (Members::Known(known), Read::All(all)) if self.patience.shows_leaves() => {
+            (Members::Known(known), Read::All(all)) => {
                 all.iter().filter(|(client, _)| known.contains_key(client)).count() < known.len()
             }
             _ => false,

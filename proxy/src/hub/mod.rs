@@ -76,6 +76,17 @@ pub struct Subscribing<'a> {
     pub reply: Option<Bytes>,
 }
 
+// === impl Inner ===
+
+impl Inner {
+    /// Asks for who is here to be put back into a roster, which may lack them.
+    fn put_back(&self, channel: &str) {
+        if self.resets.try_send(channel.into()).is_err() {
+            tracing::debug!(channel, "too many rosters to put back: counts will tell");
+        }
+    }
+}
+
 // === impl Hub ===
 
 impl Hub {
@@ -209,10 +220,8 @@ impl Hub {
         }
         let mut channels = self.channels(channel);
         let Some(state) = channels.get_mut(channel) else { return };
-        if matches!(message, Message::Reset { .. })
-            && self.inner.resets.try_send(channel.into()).is_err()
-        {
-            tracing::debug!(channel, "too many resets: counts will tell");
+        if matches!(message, Message::Reset { .. }) {
+            self.inner.put_back(channel);
         }
         let check = match message {
             Message::Publication(published) => {

@@ -108,13 +108,23 @@ impl Store {
     /// What fails is found by the counts.
     pub async fn put_back(&self, channel: &Arc<str>) {
         let Ok(place) = self.roster_place(channel) else { return };
-        let clients = place.shard.holdings().clients(channel);
+        let clients = {
+            let holdings = place.shard.holdings();
+            // Where more was lost, everything is put back.
+            let more = holdings.recovery.concerns(&std::iter::once(place.slot).collect());
+            if more { Vec::new() } else { holdings.clients(channel) }
+        };
+        let put_back = async |client: Arc<str>| match place.put_back(channel, &client).await {
+            Ok(()) => false,
+            Err(error) => {
+                tracing::debug!(%channel, %error, "not put back yet");
+                true
+            }
+        };
         stream::iter(clients)
-            .for_each_concurrent(AT_ONCE, async |client| {
-                if let Err(error) = place.put_back(channel, &client).await {
-                    tracing::debug!(%channel, %error, "not put back yet");
-                }
-            })
+            .map(put_back)
+            .buffer_unordered(AT_ONCE)
+            .any(async |failed| failed)
             .await;
     }
 
