@@ -16,7 +16,7 @@ const RETRY: Duration = Duration::from_millis(300);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
 /// Stops listening to channels that nobody subscribes any more.
-pub(super) async fn sweep(hub: Hub) {
+pub(super) async fn close_idle(hub: Hub) {
     loop {
         tokio::time::sleep(LINGER / 2).await;
         let idle = hub.names(|state| state.empty_since.is_some_and(|at| at.elapsed() >= LINGER));
@@ -48,7 +48,8 @@ pub(super) async fn resubscribe(hub: Hub) {
                 }
             })
             .buffer_unordered(AT_ONCE)
-            .any(async |failed| failed);
+            // All of them, also after a failure.
+            .fold(false, async |before, failed| before || failed);
         let longer = |pause: Duration| (pause * 2).min(LONGEST_RETRY);
         pause = failed.await.then(|| pause.map_or(RETRY, longer));
     }

@@ -116,7 +116,7 @@ impl Hub {
         tokio::spawn(check::run(hub.clone(), waiting));
         tokio::spawn(check::periodically(hub.clone()));
         tokio::spawn(check::put_back(hub.inner.store.clone(), reset));
-        tokio::spawn(listen::sweep(hub.clone()));
+        tokio::spawn(listen::close_idle(hub.clone()));
         tokio::spawn(listen::resubscribe(hub.clone()));
         tokio::spawn(nodes::announce(hub.clone()));
         hub

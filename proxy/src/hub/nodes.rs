@@ -217,7 +217,10 @@ pub(super) async fn announce(hub: Hub) {
         {
             *locked(&nodes.listening) = lives;
         }
-        if let Err(error) = store.tell_all(&Control::Node(hub.own_node())).await {
+        // Who has heard of this server may ask it something.
+        if listening()
+            && let Err(error) = store.tell_all(&Control::Node(hub.own_node())).await
+        {
             tracing::trace!(%error, "the other servers do not hear of this one");
         }
         let pause = if listening() { ANNOUNCE } else { ANNOUNCE / 10 };

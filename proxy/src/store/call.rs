@@ -77,7 +77,7 @@ struct InFlight<'a>(&'a Place);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.shard.holdings().settled(self.0.slot);
+        self.0.shard.holdings().answered(self.0.slot);
     }
 }
 

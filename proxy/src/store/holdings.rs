@@ -167,7 +167,7 @@ impl Holdings {
         self.count(slot, |count| count.in_flight += 1);
     }
 
-    pub(super) fn settled(&mut self, slot: u16) {
+    pub(super) fn answered(&mut self, slot: u16) {
         self.count(slot, |count| count.in_flight -= 1);
     }
 
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(before.noise_until(&holdings.snapshot(&all())), 0);
         holdings.sent(0);
         assert_eq!(before.noise_until(&holdings.snapshot(&all())), 1);
-        holdings.settled(0);
+        holdings.answered(0);
         holdings.insert(0, &"a".into(), entry("1"));
         assert_eq!(before.noise_until(&holdings.snapshot(&all())), 1);
     }

@@ -63,7 +63,7 @@ pub(super) struct Kept {
 
 /// What this server holds there, around a renewal.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct Here {
     before: Snapshot,
     after: Snapshot,
     /// Nothing was on its way to or from there.
@@ -172,8 +172,8 @@ async fn renew(
         && !shard.doubts.concern(&slots)
         && shard.is_settled()
         && shard.map().owned_by(master) == slots;
-    let held = Held { before, after, comparable };
-    match memory.judge(names.first().cloned(), &kept, &held, Instant::now()) {
+    let here = Here { before, after, comparable };
+    match memory.judge(names.first().cloned(), &kept, &here, Instant::now()) {
         Verdict::Fine => {
             if memory.is_calm() && master.trust(life) {
                 shard.tell_soon(StoreEvent::Trusted { life });
@@ -234,7 +234,7 @@ impl Memory {
     }
 
     /// Compares a renewal's answer with what is held.
-    fn judge(&mut self, node: Option<Arc<str>>, kept: &Kept, held: &Held, now: Instant) -> Verdict {
+    fn judge(&mut self, node: Option<Arc<str>>, kept: &Kept, here: &Here, now: Instant) -> Verdict {
         let before = self.epoch.replace(kept.epoch);
         let new_epoch = before.is_some_and(|epoch| epoch != kept.epoch);
         if before != self.epoch {
@@ -246,20 +246,20 @@ impl Memory {
             self.differed = None;
             return Verdict::Lost;
         }
-        if !held.comparable {
+        if !here.comparable {
             self.differed = None;
             return Verdict::Fine;
         }
-        if self.differs(kept, held, now) { Verdict::Differs } else { Verdict::Fine }
+        if self.differs(kept, here, now) { Verdict::Differs } else { Verdict::Fine }
     }
 
     /// Whether the counts differ in earnest, and it is time to do something about it.
-    fn differs(&mut self, kept: &Kept, held: &Held, now: Instant) -> bool {
+    fn differs(&mut self, kept: &Kept, here: &Here, now: Instant) -> bool {
         let minus = |there: u64, here: u64| i128::from(there) - i128::from(here);
         let difference =
-            (minus(kept.entries, held.after.entries), minus(kept.users, held.after.users));
+            (minus(kept.entries, here.after.entries), minus(kept.users, here.after.users));
         // What is under way right now may be counted on one side only.
-        let noise = held.before.noise_until(&held.after);
+        let noise = here.before.noise_until(&here.after);
         if difference.0.abs() + difference.1.abs() <= noise {
             self.differed = None;
             self.pause = None;

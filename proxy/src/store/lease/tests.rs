@@ -16,9 +16,9 @@ fn verdicts_every(pause: Duration, answers: &[(Kept, u64)]) -> Vec<Verdict> {
     let mut now = Instant::now();
     let judge = |(kept, changes): &(Kept, u64)| {
         let (before, after) = (Snapshot::of(0, 0), Snapshot::of(0, *changes));
-        let held = Held { before, after, comparable: true };
+        let here = Here { before, after, comparable: true };
         now += pause;
-        memory.judge(Some("n".into()), kept, &held, now)
+        memory.judge(Some("n".into()), kept, &here, now)
     };
     answers.iter().map(judge).collect()
 }
@@ -73,9 +73,9 @@ fn counts_that_agreed_meanwhile_are_acted_on_soon() {
 fn another_name_begins_fresh() {
     let mut memory = Memory::default();
     let quiet = Snapshot::of(0, 0);
-    let held = Held { before: quiet, after: quiet, comparable: true };
+    let here = Here { before: quiet, after: quiet, comparable: true };
     for name in ["a", "b"] {
-        let verdict = memory.judge(Some(name.into()), &answer(1, true, 0), &held, Instant::now());
+        let verdict = memory.judge(Some(name.into()), &answer(1, true, 0), &here, Instant::now());
         assert_eq!(verdict, Verdict::Fine);
     }
 }
@@ -86,9 +86,9 @@ fn counts_say_nothing_while_slots_move() {
     let quiet = Snapshot::of(0, 0);
     let mut now = Instant::now();
     let mut judge = |memory: &mut Memory, comparable| {
-        let held = Held { before: quiet, after: quiet, comparable };
+        let here = Here { before: quiet, after: quiet, comparable };
         now += RENEW;
-        memory.judge(Some("n".into()), &answer(1, false, 3), &held, now)
+        memory.judge(Some("n".into()), &answer(1, false, 3), &here, now)
     };
     for comparable in [true, false, true] {
         assert_eq!(judge(&mut memory, comparable), Verdict::Fine);
