@@ -162,7 +162,7 @@ impl Holdings {
         self.users.contains_key(user)
     }
 
-    /// A command that changes what is held is under way; ends with [`Self::settled`].
+    /// A command that changes what is held is under way; ends with [`Self::answered`].
     pub(super) fn sent(&mut self, slot: u16) {
         self.count(slot, |count| count.in_flight += 1);
     }
