@@ -39,6 +39,20 @@ fn many_flushes_are_in_no_ledger() {
     });
 }
 
+/// Nobody can put anything back for longer than is waited for that.
+#[test]
+fn a_flush_of_a_redis_that_takes_nothing_afterwards_is_in_no_ledger() {
+    is_unseen(&[], Sight::Dim, |redis| {
+        let mut cli = redis.cli();
+        for command in ["CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"] {
+            assert_eq!(cli.ask(command).to_string(), "OK");
+        }
+        cli.ask("FLUSHALL");
+        thread::sleep(Duration::from_secs(8));
+        assert_eq!(cli.ask("CONFIG SET maxmemory 0").to_string(), "OK");
+    });
+}
+
 #[test]
 fn a_restart_of_an_empty_redis_is_in_no_ledger() {
     is_unseen(&[], Sight::Dim, |redis| {

@@ -209,13 +209,16 @@ impl Hub {
         channel: &Arc<str>,
         read: Result<(u64, Read), StoreError>,
     ) -> Result<(), StoreError> {
+        let held = self.inner.store.held(channel);
         let mut channels = self.channels(channel);
         let Some(state) = channels.get_mut(channel) else { return Ok(()) };
         let Some(mirror) = &mut state.mirror else { return Ok(()) };
         let (effect, wait, result) = match read {
             Ok((seq, read)) => {
-                if mirror.misses(&read) {
-                    // Perhaps they are here, and nobody heard that the roster was deleted.
+                if mirror.misses_any(&read, &held) {
+                    // Who is here has not left. As long as Redis lacks them, others may not have
+                    // been able to put back theirs either.
+                    mirror.patience().distrust();
                     self.inner.put_back(channel);
                 }
                 let vanished = matches!(&read, Read::All(all) if all.is_empty());

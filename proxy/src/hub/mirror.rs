@@ -3,7 +3,8 @@
 
 mod event;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) use event::{Event, Kind};
@@ -34,6 +35,9 @@ pub(super) struct Mirror {
     /// How many members are known at most; see `channel.join_leave_mirror_limit`.
     limit: u64,
     seq: u64,
+    /// The highest sequence ever seen: what reads tell is newer, also when Redis has lost the
+    /// sequences together with the roster.
+    highest: u64,
     members: Members,
     /// Events that arrived since a read was sent off.
     reading: Option<Vec<Event>>,
@@ -83,6 +87,7 @@ impl Mirror {
         Self {
             limit,
             seq: 0,
+            highest: 0,
             members: Members::Known(HashMap::new()),
             reading: Some(Vec::new()),
             patience: Patience::default(),
@@ -168,13 +173,23 @@ impl Mirror {
     }
 
     /// Whether somebody is shown whom this read does not know.
-    pub(super) fn misses(&self, read: &Read) -> bool {
+    fn misses(&self, read: &Read) -> bool {
         match (&self.members, read) {
             (Members::Known(known), Read::All(all)) => {
                 all.iter().filter(|(client, _)| known.contains_key(client)).count() < known.len()
             }
             _ => false,
         }
+    }
+
+    /// Whether one of these clients is shown, and this read does not know it.
+    pub(super) fn misses_any(&self, read: &Read, clients: &[Arc<str>]) -> bool {
+        let (Members::Known(known), Read::All(all)) = (&self.members, read) else { return false };
+        if !self.misses(read) {
+            return false;
+        }
+        let there: HashSet<&str> = all.iter().map(|(client, _)| &**client).collect();
+        clients.iter().any(|client| known.contains_key(&**client) && !there.contains(&**client))
     }
 
     /// Events were missed: no read needs them to explain it.
@@ -237,7 +252,8 @@ impl Mirror {
         };
         match read {
             Read::All(all) => {
-                self.compare(seq, all, differences, &mut effect);
+                self.highest = self.highest.max(self.seq).max(seq);
+                self.compare(self.highest, all, differences, &mut effect);
                 self.seq = seq;
                 self.gap = effect.gap;
                 self.keep_limit(&mut effect);

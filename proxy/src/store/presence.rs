@@ -104,6 +104,12 @@ impl Store {
         }
     }
 
+    /// The clients of this server in a channel.
+    pub fn held(&self, channel: &str) -> Vec<Arc<str>> {
+        let place = self.roster_place(channel);
+        place.map(|place| place.shard.holdings().clients(channel)).unwrap_or_default()
+    }
+
     /// Puts every client that is held in a channel back into its roster, which is not what it was.
     /// What fails is found by the counts.
     pub async fn put_back(&self, channel: &Arc<str>) {

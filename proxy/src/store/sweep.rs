@@ -20,7 +20,7 @@ use super::trouble::away;
 pub(super) const AT_ONCE: usize = 256;
 /// How long to wait before an interrupted sweep goes on; longer each time it gets nowhere.
 const RETRY: Duration = Duration::from_millis(500);
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
 /// How long a master may take to let go of a name.
 const LET_GO: Duration = Duration::from_secs(1);
 
@@ -30,7 +30,8 @@ pub(super) async fn run(shard: Arc<Shard>) {
         loop {
             shard.sweep.notified().await;
             let mut pause = RETRY;
-            while !sweep(&shard).await {
+            let mut said = false;
+            while !sweep(&shard, &mut said).await {
                 tokio::select! {
                     () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_RETRY),
                     // Something else is to be done, perhaps where the first try failed.
@@ -43,7 +44,8 @@ pub(super) async fn run(shard: Arc<Shard>) {
 }
 
 /// One pass over everything that is to be put back and can be now; whether nothing is left to do.
-async fn sweep(shard: &Arc<Shard>) -> bool {
+/// Why something was not is `said` once.
+async fn sweep(shard: &Arc<Shard>, said: &mut bool) -> bool {
     let map = shard.map();
     let lost = map.masters().iter().filter(|master| master.is_lost());
     join_all(lost.map(async |master| {
@@ -77,6 +79,9 @@ async fn sweep(shard: &Arc<Shard>) -> bool {
     } else if entries + users > 0 {
         tracing::debug!(entries, users, waiting, "put back");
     }
+    if let Some(why) = put.why.filter(|_| !std::mem::replace(said, true)) {
+        tracing::warn!(redis = %shard.redis.place, waiting, "what was lost is not put back yet: {why}");
+    }
     let map = shard.map();
     shard.holdings().recovery.is_idle() && !map.masters().iter().any(|master| master.is_lost())
 }
@@ -104,6 +109,8 @@ struct PutBack {
     users: usize,
     /// The slots of which something could not be added.
     failed: SlotSet,
+    /// Why not, for the first of them.
+    why: Option<StoreError>,
 }
 
 // === impl PutBack ===
@@ -113,6 +120,7 @@ impl PutBack {
         self.entries += other.entries;
         self.users += other.users;
         self.failed.add(&other.failed);
+        self.why = self.why.or(other.why);
         self
     }
 }
@@ -136,23 +144,24 @@ async fn put_back(shard: &Arc<Shard>, slots: SlotSet) -> PutBack {
         })
         .buffer_unordered(AT_ONCE);
     while let Some((slot, added)) = adding.next().await {
-        note(&mut put.failed, slot, added);
+        note(&mut put, slot, added);
     }
     for (slot, result) in shard.put_back_users(users).await {
-        note(&mut put.failed, slot, result);
+        note(&mut put, slot, result);
     }
     put
 }
 
 /// What failed is tried again, unless Redis does not want it.
-fn note(failed: &mut SlotSet, slot: u16, result: Result<(), StoreError>) {
+fn note(put: &mut PutBack, slot: u16, result: Result<(), StoreError>) {
     match result {
         Ok(()) => {}
         // One key that Redis will not change must not keep the others out.
         Err(StoreError::Refused(text)) => tracing::error!(text, "something was not put back"),
         Err(error) => {
             tracing::debug!(%error, "putting back is tried again");
-            failed.insert(slot);
+            put.failed.insert(slot);
+            put.why.get_or_insert(error);
         }
     }
 }

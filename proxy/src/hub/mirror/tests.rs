@@ -388,3 +388,5 @@ fn a_read_is_asked_about_when_it_shows_leaves_or_knows_more_than_events() {
     mirror.patience().distrust();
     assert!(!mirror.would_leave(&all(&["a"])), "leaves wait already");
 }
+
+mod reads;

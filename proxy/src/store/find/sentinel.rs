@@ -2,10 +2,12 @@
 //! master is away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fred::interfaces::ClientLike;
 use fred::types::{ClusterHash, CustomCommand};
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::super::call::{self, arg};
 use super::super::map::Map;
@@ -13,6 +15,9 @@ use super::super::reply::{Reply, StoreError};
 use super::super::shard::Shard;
 use super::{LEAST_PAUSE, LOOK, PATIENCE, Probe};
 use crate::config::{RedisAddress, RedisShard, Sentinels};
+
+/// How long most Sentinels must name another master of an older epoch until that is believed.
+const ANEW: Duration = Duration::from_secs(10);
 
 pub(super) async fn follow(shard: &Arc<Shard>, sentinels: &Sentinels) -> Result<(), StoreError> {
     let login = RedisShard {
@@ -27,12 +32,10 @@ pub(super) async fn follow(shard: &Arc<Shard>, sentinels: &Sentinels) -> Result<
     // The first of them that is there is enough to begin with.
     let first = probes.iter().map(|probe| Box::pin(probe.connected(login.connect_timeout)));
     futures_util::future::select_all(first).await;
-    let mut newest = 0;
+    let mut memory = Memory::default();
     loop {
-        match master(&probes, &sentinels.master, newest).await.and_then(|(address, epoch)| {
-            newest = epoch;
-            adopt(shard, address)
-        }) {
+        let master = master(shard, &probes, &sentinels.master, &mut memory).await;
+        match master.and_then(|address| adopt(shard, address)) {
             Ok(()) => {}
             Err(error) if !shard.map().is_known() => shard.set_trouble(error.to_string()),
             Err(error) => tracing::debug!(%error, "no sentinel names the master"),
@@ -54,13 +57,13 @@ fn adopt(shard: &Arc<Shard>, address: RedisAddress) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Where the master is, and the epoch in which it became that: never an older one than `newest`, so
-/// that Sentinels that are cut off do not lead back.
+/// Where the master is.
 async fn master(
+    shard: &Shard,
     probes: &[Probe],
     name: &str,
-    newest: u64,
-) -> Result<(RedisAddress, u64), StoreError> {
+    memory: &mut Memory,
+) -> Result<RedisAddress, StoreError> {
     let answers = join_all(probes.iter().map(|probe| ask(probe, name))).await;
     let mut errors = Vec::new();
     let mut votes = Vec::new();
@@ -71,18 +74,64 @@ async fn master(
             Err(why) => errors.push(format!("{}: {why}", probe.address)),
         }
     }
-    winner(votes, newest).ok_or_else(|| {
+    let map = shard.map();
+    let followed = |address: &RedisAddress| map.at(address).is_some();
+    memory.judge(&votes, probes.len(), followed, Instant::now()).ok_or_else(|| {
         StoreError::Away(format!("no sentinel names the master: {}", errors.join("; ")))
     })
 }
 
-/// The address of the newest epoch; among equals what most say, and then what the first says.
-fn winner(votes: Vec<(RedisAddress, u64)>, newest: u64) -> Option<(RedisAddress, u64)> {
-    let epoch = votes.iter().map(|(_, epoch)| *epoch).max().filter(|epoch| *epoch >= newest)?;
-    let votes: Vec<_> = votes.into_iter().filter(|(_, of)| *of == epoch).collect();
-    let count = |address| votes.iter().filter(|(other, _)| other == address).count();
-    let most = votes.iter().map(|(address, _)| count(address)).max()?;
-    votes.iter().find(|(address, _)| count(address) == most).cloned()
+/// Where a Sentinel says that the master is, and the epoch in which it became that.
+type Vote = (RedisAddress, u64);
+
+/// What is remembered of the Sentinels, so that those that are cut off do not lead back.
+#[derive(Debug, Default)]
+struct Memory {
+    newest: u64,
+    /// What most of them say of an older epoch, and since when.
+    older: Option<(Vote, Instant)>,
+}
+
+// === impl Memory ===
+
+impl Memory {
+    /// Where the master is, by the votes of so many Sentinels in all. Epochs older than one that was
+    /// seen count only when Sentinels begin anew: most of them name the master that is followed, or
+    /// name another one for [`ANEW`].
+    fn judge(
+        &mut self,
+        votes: &[Vote],
+        sentinels: usize,
+        followed: impl Fn(&RedisAddress) -> bool,
+        now: Instant,
+    ) -> Option<RedisAddress> {
+        let vote = winner(votes)?;
+        if vote.1 < self.newest {
+            let most = votes.iter().filter(|other| **other == vote).count() * 2 > sentinels;
+            let since = self.older.take().filter(|(before, _)| *before == vote);
+            let since = since.map_or(now, |(_, since)| since);
+            if !most {
+                return None;
+            }
+            if !followed(&vote.0) && now - since < ANEW {
+                self.older = Some((vote, since));
+                return None;
+            }
+            tracing::warn!(epoch = vote.1, before = self.newest, "sentinels have begun anew");
+        }
+        self.older = None;
+        self.newest = vote.1;
+        Some(vote.0)
+    }
+}
+
+/// The newest epoch; among equals what most say, and then what the first says.
+fn winner(votes: &[Vote]) -> Option<Vote> {
+    let epoch = votes.iter().map(|(_, epoch)| *epoch).max()?;
+    let votes: Vec<_> = votes.iter().filter(|(_, of)| *of == epoch).collect();
+    let count = |vote: &Vote| votes.iter().filter(|other| **other == vote).count();
+    let most = votes.iter().map(|vote| count(vote)).max()?;
+    votes.iter().find(|vote| count(vote) == most).map(|vote| (*vote).clone())
 }
 
 async fn ask(probe: &Probe, name: &str) -> Result<(RedisAddress, u64), StoreError> {
@@ -117,16 +166,43 @@ mod tests {
         RedisAddress::Tcp { host: "h".to_owned(), port }
     }
 
+    /// What so many seconds later is made of these votes of three, by who follows the first port.
+    fn judged(memory: &mut Memory, seconds: u64, votes: &[(u16, u64)]) -> Option<RedisAddress> {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        let votes: Vec<Vote> = votes.iter().map(|(port, epoch)| (at(*port), *epoch)).collect();
+        let now = *START + Duration::from_secs(seconds);
+        memory.judge(&votes, 3, |address| *address == at(1), now)
+    }
+
     #[test]
     fn the_newest_epoch_wins_and_among_equals_the_most() {
-        let winner = |votes: &[(u16, u64)], newest| {
-            let votes = votes.iter().map(|(port, epoch)| (at(*port), *epoch)).collect();
-            super::winner(votes, newest)
-        };
-        assert_eq!(winner(&[], 0), None);
-        assert_eq!(winner(&[(1, 0), (1, 0), (2, 3)], 0), Some((at(2), 3)));
-        assert_eq!(winner(&[(1, 3), (2, 3), (2, 3)], 3), Some((at(2), 3)));
-        assert_eq!(winner(&[(1, 3), (2, 3)], 0), Some((at(1), 3)));
-        assert_eq!(winner(&[(1, 2), (1, 2)], 3), None, "they are cut off");
+        let judged = |votes: &[(u16, u64)]| judged(&mut Memory::default(), 0, votes);
+        assert_eq!(judged(&[]), None);
+        assert_eq!(judged(&[(1, 0), (1, 0), (2, 3)]), Some(at(2)));
+        assert_eq!(judged(&[(1, 3), (2, 3), (2, 3)]), Some(at(2)));
+        assert_eq!(judged(&[(1, 3), (2, 3)]), Some(at(1)));
+    }
+
+    #[test]
+    fn sentinels_that_are_cut_off_do_not_lead_back() {
+        let mut memory = Memory::default();
+        assert_eq!(judged(&mut memory, 0, &[(1, 3)]), Some(at(1)));
+        assert_eq!(judged(&mut memory, 1, &[(2, 2)]), None, "one of three");
+        assert_eq!(judged(&mut memory, 60, &[(2, 2)]), None);
+        assert_eq!(judged(&mut memory, 61, &[(2, 2), (2, 2)]), None, "not for long enough");
+        assert_eq!(judged(&mut memory, 65, &[(2, 2), (2, 2), (1, 3)]), Some(at(1)));
+        assert_eq!(judged(&mut memory, 70, &[(2, 2), (2, 2)]), None, "it begins again");
+    }
+
+    #[test]
+    fn sentinels_that_were_set_up_anew_are_followed() {
+        let mut memory = Memory::default();
+        assert_eq!(judged(&mut memory, 0, &[(1, 3), (1, 3), (1, 3)]), Some(at(1)));
+        assert_eq!(judged(&mut memory, 1, &[(1, 0), (1, 0)]), Some(at(1)), "the same master");
+        assert_eq!(judged(&mut memory, 2, &[(2, 1), (2, 1), (2, 1)]), Some(at(2)));
+        // With another master at once.
+        assert_eq!(judged(&mut memory, 3, &[(3, 0), (3, 0)]), None);
+        assert_eq!(judged(&mut memory, 12, &[(3, 0), (3, 0)]), None);
+        assert_eq!(judged(&mut memory, 13, &[(3, 0), (3, 0)]), Some(at(3)));
     }
 }
