@@ -51,6 +51,22 @@ fn a_master_that_is_replaced_is_in_no_ledger() {
     }
 }
 
+/// Epochs count from 0 again, and are older than any that servers have seen.
+#[test]
+fn sentinels_that_begin_anew_are_followed() {
+    let (mut group, mut scene) = scene(2);
+    for _ in 0..2 {
+        group.fail_over();
+        group.follow();
+    }
+    group.begin_anew();
+    scene.during(Sight::Dim, |_| {
+        let old = group.kill_master();
+        group.fails_over_from(old);
+    });
+    scene.converges(|| master(&group));
+}
+
 #[test]
 fn a_master_that_is_called_by_a_host_name_is_followed() {
     let mut group = Sentinels::by_name(1);

@@ -69,12 +69,28 @@ impl Sentinels {
 
     fn over(first: Redis, followers: Vec<Redis>, monitor: impl Fn(u16) -> Vec<String>) -> Self {
         let replicas = followers.len();
-        let start = |_| Sentinel::start(monitor(first.port()));
+        let start = |_| Sentinel::start(port::free(), monitor(first.port()));
         let sentinels = (0..SENTINELS).map(start).collect();
         let mut redis = vec![first];
         redis.extend(followers);
         let group = Self { redis, sentinels };
-        for sentinel in &group.sentinels {
+        group.know_each_other(replicas);
+        group
+    }
+
+    /// The Sentinels end, and others begin at the same ports, which know nothing but the master.
+    pub fn begin_anew(&mut self) {
+        let master = eventually("the Sentinels agree", || self.master());
+        let port = self.redis[master].port();
+        let ports: Vec<u16> = self.sentinels.iter().map(|sentinel| sentinel.port).collect();
+        self.sentinels.clear();
+        let monitor = || vec![format!("sentinel monitor {MASTER} 127.0.0.1 {port} 2")];
+        self.sentinels = ports.into_iter().map(|port| Sentinel::start(port, monitor())).collect();
+        self.know_each_other(self.redis.len() - 1);
+    }
+
+    fn know_each_other(&self, replicas: usize) {
+        for sentinel in &self.sentinels {
             eventually("the Sentinels know each other and the replicas", || {
                 let state = sentinel.cli().ask(&format!("SENTINEL MASTER {MASTER}")).to_string();
                 let others = format!("\"num-other-sentinels\", \"{}\"", SENTINELS - 1);
@@ -82,7 +98,6 @@ impl Sentinels {
                 (state.contains(&others) && state.contains(&slaves)).then_some(())
             });
         }
-        group
     }
 
     /// The configuration of a server that asks these Sentinels.
@@ -157,9 +172,8 @@ impl Sentinels {
 // === impl Sentinel ===
 
 impl Sentinel {
-    fn start(monitor: Vec<String>) -> Self {
+    fn start(port: u16, monitor: Vec<String>) -> Self {
         let dir = TempDir::with_prefix("rollcall-sentinel-").expect("a temporary directory");
-        let port = port::free();
         let own = [
             format!("port {port}"),
             "bind 127.0.0.1".to_owned(),
