@@ -34,25 +34,21 @@ impl Listener {
     /// Every event that was published before this call and that was not read yet.
     pub fn so_far(&mut self) -> Vec<Value> {
         self.connection.send(&["PING"]).expect("the server takes commands");
-        let mut events = Vec::new();
-        loop {
-            let message = self.connection.read().expect("the server answers").array();
-            match message[0].text().as_str() {
-                "pong" => return events,
-                kind => assert_eq!(kind, "smessage"),
-            }
-            let event = message[2].text();
-            events.push(serde_json::from_str(&event).expect("an event is JSON"));
-        }
+        self.until("pong")
     }
 
     /// Every event until the server ends the subscription, as it does when the slot is another's.
     pub fn until_the_end(&mut self) -> Vec<Value> {
+        self.until("sunsubscribe")
+    }
+
+    /// Every event until a message of this kind.
+    fn until(&mut self, end: &str) -> Vec<Value> {
         let mut events = Vec::new();
         loop {
-            let message = self.connection.read().expect("the server ends it").array();
-            match message[0].text().as_str() {
-                "sunsubscribe" => return events,
+            let message = self.connection.read().expect("the server says something").array();
+            match message[0].text() {
+                kind if kind == end => return events,
                 kind => assert_eq!(kind, "smessage"),
             }
             let event = message[2].text();
