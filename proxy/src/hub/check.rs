@@ -209,7 +209,10 @@ impl Hub {
         channel: &Arc<str>,
         read: Result<(u64, Read), StoreError>,
     ) -> Result<(), StoreError> {
-        let held = self.inner.store.held(channel);
+        // Seldom anybody is missing, and a large room is not listed for nothing.
+        let lacks = |mirror: &mut Mirror| read.as_ref().is_ok_and(|(_, read)| mirror.misses(read));
+        let lacks = self.with_mirror(channel, lacks).unwrap_or_default();
+        let held = if lacks { self.inner.store.held(channel) } else { Vec::new() };
         let mut channels = self.channels(channel);
         let Some(state) = channels.get_mut(channel) else { return Ok(()) };
         let Some(mirror) = &mut state.mirror else { return Ok(()) };

@@ -173,7 +173,7 @@ impl Mirror {
     }
 
     /// Whether somebody is shown whom this read does not know.
-    fn misses(&self, read: &Read) -> bool {
+    pub(super) fn misses(&self, read: &Read) -> bool {
         match (&self.members, read) {
             (Members::Known(known), Read::All(all)) => {
                 all.iter().filter(|(client, _)| known.contains_key(client)).count() < known.len()
@@ -185,9 +185,6 @@ impl Mirror {
     /// Whether one of these clients is shown, and this read does not know it.
     pub(super) fn misses_any(&self, read: &Read, clients: &[Arc<str>]) -> bool {
         let (Members::Known(known), Read::All(all)) = (&self.members, read) else { return false };
-        if !self.misses(read) {
-            return false;
-        }
         let there: HashSet<&str> = all.iter().map(|(client, _)| &**client).collect();
         clients.iter().any(|client| known.contains_key(&**client) && !there.contains(&**client))
     }
