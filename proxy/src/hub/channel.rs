@@ -8,7 +8,7 @@ use rollcall_wire::publication::Message;
 use tokio::time::Instant;
 
 use super::member_push;
-use super::mirror::{Effect, Event, Kind, Mirror};
+use super::mirror::{Effect, Event, Mirror};
 use super::queue::Outbox;
 
 /// Pushes that may wait for the reply of a subscribe; over it the client is slow.
@@ -71,18 +71,12 @@ impl Channel {
     /// Applies an event to the mirror and shows what changed; whether the roster must be read again.
     pub(super) fn on_event(&mut self, channel: &str, message: &Message<'_>) -> bool {
         let Some(mirror) = &mut self.mirror else { return false };
-        let (kind, entry) = match message {
-            Message::Join(entry) => (Kind::Join, entry),
-            Message::Update(entry) => (Kind::Update, entry),
-            Message::Leave(entry) => (Kind::Leave, entry),
-            Message::Reset { .. } => {
-                // Whoever was there is put back, perhaps after others have joined.
-                mirror.patience().distrust();
-                return true;
-            }
-            Message::Publication(_) => return true,
-        };
-        let Some(event) = Event::read(kind, entry) else { return true };
+        if matches!(message, Message::Reset { .. }) {
+            // Whoever was there is put back, perhaps after others have joined.
+            mirror.patience().distrust();
+            return true;
+        }
+        let Some(event) = Event::of(message) else { return true };
         let effect = mirror.on_event(event);
         self.show(channel, effect)
     }

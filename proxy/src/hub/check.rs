@@ -86,9 +86,11 @@ pub(super) async fn put_back(store: Store, reset: mpsc::Receiver<Arc<str>>) {
     each(reset).for_each_concurrent(AT_ONCE, async |channel| store.put_back(&channel).await).await;
 }
 
-/// Checks every channel of one events connection that has listeners of joins and leaves.
-pub(super) fn all(hub: &Hub, life: u64) {
+/// Events of one connection were dropped: every channel of it that has listeners of joins and leaves
+/// is checked.
+pub(super) fn missed(hub: &Hub, life: u64) {
     for channel in mirrored(hub, life) {
+        hub.with_mirror(&channel, Mirror::was_deaf);
         hub.check_soon(&channel);
     }
 }
@@ -98,8 +100,8 @@ pub(super) fn new_epoch(hub: &Hub, life: u64) {
     for channel in mirrored(hub, life) {
         let loss = hub.inner.store.loss(&channel);
         hub.with_mirror(&channel, |mirror| mirror.patience().lost(loss));
+        hub.check_soon(&channel);
     }
-    all(hub, life);
 }
 
 /// The channels with mirrors whose events arrive on this events connection.
@@ -169,8 +171,10 @@ impl Hub {
         let Some(known) = self.with_mirror(channel, Mirror::begin_check) else { return Ok(()) };
         match known {
             Known::Members => {
-                let read = self.read_for_sure(channel).await;
-                self.finish(channel, read)
+                // After an error events wait on, for the next try.
+                let (seq, read) = self.read_for_sure(channel).await?;
+                self.finish(channel, seq, read);
+                Ok(())
             }
             // Nobody knows what was missed: whoever listens begins anew.
             Known::Gap => {
@@ -204,42 +208,31 @@ impl Hub {
     }
 
     /// Ends a check with what was read.
-    fn finish(
-        &self,
-        channel: &Arc<str>,
-        read: Result<(u64, Read), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn finish(&self, channel: &Arc<str>, seq: u64, read: Read) {
         // Seldom anybody is missing, and a large room is not listed for nothing.
-        let lacks = |mirror: &mut Mirror| read.as_ref().is_ok_and(|(_, read)| mirror.misses(read));
-        let lacks = self.with_mirror(channel, lacks).unwrap_or_default();
+        let lacks = self.with_mirror(channel, |mirror| mirror.misses(&read)).unwrap_or_default();
         let held = if lacks { self.inner.store.held(channel) } else { Vec::new() };
         let mut channels = self.channels(channel);
-        let Some(state) = channels.get_mut(channel) else { return Ok(()) };
-        let Some(mirror) = &mut state.mirror else { return Ok(()) };
-        let (effect, wait, result) = match read {
-            Ok((seq, read)) => {
-                if mirror.misses_any(&read, &held) {
-                    // Who is here has not left. As long as Redis lacks them, others may not have
-                    // been able to put back theirs either.
-                    mirror.patience().distrust();
-                    self.inner.put_back(channel);
-                }
-                let vanished = matches!(&read, Read::All(all) if all.is_empty());
-                let (differences, wait) = mirror.judge_read(vanished);
-                let time = if differences == Differences::ShowLeaves { LATE } else { PUT_BACK };
-                let wait = wait.map(|wait| (mirror.id(), wait, time));
-                (mirror.end_read(seq, read, differences), wait, Ok(()))
-            }
-            Err(error) => (mirror.abandon_read(), None, Err(error)),
-        };
-        let gap = state.show(channel, effect) && result.is_ok();
+        let Some(state) = channels.get_mut(channel) else { return };
+        let Some(mirror) = &mut state.mirror else { return };
+        if mirror.misses_any(&read, &held) {
+            // Who is here has not left. As long as Redis lacks them, others may not have been able
+            // to put back theirs either.
+            mirror.patience().distrust();
+            self.inner.put_back(channel);
+        }
+        let vanished = matches!(&read, Read::All(all) if all.is_empty());
+        let (differences, wait) = mirror.judge_read(vanished);
+        let time = if differences == Differences::ShowLeaves { LATE } else { PUT_BACK };
+        let wait = wait.map(|wait| (mirror.id(), wait, time));
+        let effect = mirror.end_read(seq, read, differences);
+        let gap = state.show(channel, effect);
         drop(channels);
         if let Some(wait) = wait {
             self.check_later(channel.clone(), wait);
         } else if gap {
             self.check_soon(channel);
         }
-        result
     }
 
     /// Ends a wait of this mirror after so much time: what is still different is shown then.

@@ -7,6 +7,7 @@ use futures_util::{StreamExt, stream};
 
 use super::Hub;
 use super::check::AT_ONCE;
+use super::mirror::Mirror;
 use crate::store::StoreError;
 
 /// How long an empty channel is still listened to: a reload of a page costs no resubscription.
@@ -69,9 +70,16 @@ impl Hub {
 
     /// Subscribes, whether that was done before or not. The channel's gate is held.
     pub(super) async fn listen_anew(&self, channel: &str) -> Result<(), StoreError> {
+        self.hold(channel);
         let life = self.inner.store.subscribe(channel).await?;
         self.listens(channel, life);
         Ok(())
+    }
+
+    /// Before a channel is subscribed again: what arrives then comes after what was missed, and waits
+    /// for the check that tells it.
+    pub(super) fn hold(&self, channel: &str) {
+        self.with_mirror(channel, Mirror::hold);
     }
 
     /// Notes in which life a channel is listened to. After another one events were missed, and that

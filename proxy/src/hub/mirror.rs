@@ -2,12 +2,14 @@
 //! Pure: no Redis, no clock.
 
 mod event;
+mod missed;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) use event::{Event, Kind};
+pub(super) use event::Event;
+use event::Kind;
 
 use super::patience::{Differences, Patience};
 
@@ -110,19 +112,22 @@ impl Mirror {
         matches!(&self.members, Members::Known(known) if known.is_empty())
     }
 
-    /// Applies an event; while a read is under way it waits for the read's end.
+    /// Applies an event. While a read is under way it waits for the read's end, and so does one that
+    /// comes after others that were missed: they are shown first, if Redis remembers them.
     pub(super) fn on_event(&mut self, event: Event) -> Effect {
         if event.clients > 0 {
             self.patience.met_somebody();
         }
-        if let Some(kept) = &mut self.reading {
-            if kept.len() < KEPT {
-                kept.push(event);
-            }
-            return Effect::default();
-        }
         let mut effect = Effect::default();
-        self.apply(event, &mut effect);
+        if self.reading.is_none() && event.seq > self.seq && !self.is_next(&event) {
+            effect.gap = self.hold();
+            self.gap |= effect.gap;
+        }
+        match &mut self.reading {
+            Some(kept) if kept.len() < KEPT => kept.push(event),
+            Some(_) => {}
+            None => self.apply(event, &mut effect),
+        }
         effect
     }
 
@@ -149,21 +154,19 @@ impl Mirror {
     }
 
     /// What the coming [`Self::end_read`] does with differences, and the number of the wait that
-    /// begins with it. A roster that `vanished` under a mirror that shows somebody is a loss as well.
+    /// begins with it. A roster that `vanished` under a mirror that shows somebody, and no event
+    /// tells how, is a loss as well.
     pub(super) fn judge_read(&mut self, vanished: bool) -> (Differences, Option<u32>) {
-        let vanished = vanished && !self.is_empty();
+        let vanished = vanished && !self.was_emptied();
         self.patience.judge_read(vanished)
     }
 
     /// Begins a check; where members are known, events wait until [`Self::end_read`].
     pub(super) fn begin_check(&mut self) -> Known {
         match self.members {
-            Members::Known(_) => {
-                self.reading.get_or_insert_default();
-                Known::Members
-            }
-            Members::TooMany if self.gap => Known::Gap,
-            Members::TooMany => Known::Sequence(self.seq),
+            _ if self.hold() => Known::Members,
+            _ if self.gap => Known::Gap,
+            _ => Known::Sequence(self.seq),
         }
     }
 
@@ -187,42 +190,6 @@ impl Mirror {
         let (Members::Known(known), Read::All(all)) = (&self.members, read) else { return false };
         let there: HashSet<&str> = all.iter().map(|(client, _)| &**client).collect();
         clients.iter().any(|client| known.contains_key(&**client) && !there.contains(&**client))
-    }
-
-    /// Events were missed: no read needs them to explain it.
-    pub(super) fn was_deaf(&mut self) {
-        self.deaf = true;
-    }
-
-    /// Whether only a read can tell what there is to show.
-    pub(super) fn wants_read(&self) -> bool {
-        self.gap || self.patience.wants_read()
-    }
-
-    /// Whether a read at `seq` knows of events that have not arrived, and may still.
-    pub(super) fn is_ahead(&self, seq: u64, read: &Read) -> bool {
-        let mut kept = self.reading.iter().flatten();
-        if self.deaf {
-            return false;
-        }
-        match read {
-            // The sequence of a roster that is not there is not its own.
-            Read::All(all) if all.is_empty() => {
-                !self.is_empty() && kept.next_back().is_none_or(|event| event.clients > 0)
-            }
-            _ => seq > kept.map(|event| event.seq).max().unwrap_or_default().max(self.seq),
-        }
-    }
-
-    /// The read failed: what waited is applied to what was known, and a gap is reported.
-    pub(super) fn abandon_read(&mut self) -> Effect {
-        let mut effect = Effect::default();
-        for event in self.reading.take().unwrap_or_default() {
-            self.apply(event, &mut effect);
-        }
-        effect.gap = true;
-        self.gap = true;
-        effect
     }
 
     /// Takes a read at `seq`: differences are shown, then the events after it.
@@ -307,11 +274,16 @@ impl Mirror {
         self.members = Members::Known(next);
     }
 
+    /// Whether nothing was missed before this event, as far as one can see.
+    fn is_next(&self, event: &Event) -> bool {
+        event.prev == self.seq || (event.prev == 0 && self.is_empty())
+    }
+
     fn apply(&mut self, event: Event, effect: &mut Effect) {
         if event.seq <= self.seq {
             return;
         }
-        let whole = event.prev == self.seq || (event.prev == 0 && self.is_empty());
+        let whole = self.is_next(&event);
         // The roster was empty while we show somebody, or somebody puts back what was lost: a read
         // now would lack those who have not come back yet.
         if !whole && (event.prev == 0 || event.back) {

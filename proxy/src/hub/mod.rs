@@ -196,6 +196,7 @@ impl Hub {
         let current = self.inner.store.life(channel);
         let listening = self.channels(channel).get(channel).map(|state| state.listening);
         if listening != Some(current) {
+            self.hold(channel);
             let life = self.inner.store.listen(channel).await?;
             self.listens(channel, life);
             // It has moved meanwhile, when nobody listened to it yet.
@@ -305,7 +306,7 @@ async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
                 hub.announce_soon();
                 hub.inner.renewed.notify_one();
             }
-            StoreEvent::Missed { life } => check::all(&hub, life),
+            StoreEvent::Missed { life } => check::missed(&hub, life),
             StoreEvent::Trusted { life } => check::trust(&hub, life),
             StoreEvent::NewEpoch { life } => check::new_epoch(&hub, life),
         }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use rollcall_wire::publication::Message;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Hub;
-use super::mirror::{Mirror, Read};
+use super::mirror::{Event, Mirror, Read};
 use crate::store::{Roster, StoreError};
 
 /// How long events may still take when a read of after them has arrived on another connection.
@@ -16,10 +17,10 @@ const NEARLY_HERE: Duration = Duration::from_millis(50);
 // === impl Hub ===
 
 impl Hub {
-    /// Reads the roster, and waits for what may explain the read better than it does itself: that
-    /// Redis has lost data, before anybody is shown leaving; and events, which tell more than the
-    /// difference they make. Where events do not come it is listened to again. The channel's gate is
-    /// held.
+    /// Reads the roster, and finds what may explain the read better than it does itself: that Redis
+    /// has lost data, before anybody is shown leaving; and events, which tell more than the
+    /// difference they make. Those on their way are waited for, and Redis is asked for those that were
+    /// missed. Where events do not come it is listened to again. The channel's gate is held.
     pub(super) async fn read_for_sure(&self, channel: &str) -> Result<(u64, Read), StoreError> {
         let ask =
             |what: &dyn Fn(&mut Mirror) -> bool| self.with_mirror(channel, what) == Some(true);
@@ -33,12 +34,35 @@ impl Hub {
             if ask(&|mirror| mirror.is_ahead(seq, &read)) {
                 tokio::time::sleep(NEARLY_HERE).await;
             }
-            if listened_again || !ask(&|mirror| mirror.is_ahead(seq, &read)) {
+            let is_ahead = ask(&|mirror| mirror.is_ahead(seq, &read));
+            if is_ahead || ask(&|mirror| mirror.has_missed()) {
+                self.recall(channel).await?;
+            }
+            if listened_again || !is_ahead {
                 return Ok((seq, read));
             }
             self.listen_anew(channel).await?;
             listened_again = true;
         }
+    }
+
+    /// Asks Redis for the events after those that were shown.
+    async fn recall(&self, channel: &str) -> Result<(), StoreError> {
+        let Some(shown) = self.with_mirror(channel, |mirror| mirror.seq()) else { return Ok(()) };
+        let db = self.inner.store.db(channel);
+        let recent = match self.inner.store.recent(channel, shown).await {
+            Ok(recent) => recent,
+            Err(StoreError::Refused(error)) => {
+                tracing::debug!(channel, error, "what was missed cannot be asked for");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let ours = |message: &Message<'_>| message.db().is_none_or(|of| of == db);
+        let messages = recent.iter().filter_map(|event| Message::parse(event)).filter(ours);
+        let missed = messages.filter_map(|message| Event::of(&message)).collect();
+        self.with_mirror(channel, |mirror| mirror.recall(missed));
+        Ok(())
     }
 
     pub(super) async fn read(&self, channel: &str) -> Result<(u64, Read), StoreError> {

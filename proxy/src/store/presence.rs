@@ -179,6 +179,17 @@ impl Store {
         Ok(Roster { seq, json })
     }
 
+    /// The events of a channel with a sequence above `since`, oldest first, as they were published;
+    /// as many of them as Redis still remembers.
+    pub async fn recent(&self, channel: &str, since: u64) -> Result<Vec<Bytes>, StoreError> {
+        let unexpected = || StoreError::Unexpected(words::PRESENCE_RECENT);
+        let place = self.roster_place(channel)?;
+        let args = vec![place.roster_key(channel), arg(since.to_string())];
+        let reply = place.call(words::PRESENCE_RECENT, args).await?;
+        let events = reply.array().ok_or_else(unexpected)?;
+        events.into_iter().map(|event| event.bytes().ok_or_else(unexpected)).collect()
+    }
+
     /// Everyone in a channel as the `presence` object of the client protocol, read in pages so that
     /// no room stalls Redis.
     pub async fn presence(&self, channel: &str) -> Result<Bytes, StoreError> {

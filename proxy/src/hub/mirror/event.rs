@@ -1,10 +1,10 @@
 //! An event of a roster, as far as a mirror needs it.
 
-use rollcall_wire::publication::Entry;
+use rollcall_wire::publication::Message;
 
 /// What an event says of its member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::hub) enum Kind {
+pub(super) enum Kind {
     Join,
     Update,
     Leave,
@@ -25,12 +25,19 @@ pub(in crate::hub) struct Event {
 // === impl Event ===
 
 impl Event {
-    /// `None` for an info without a client id, which the module never sends.
-    pub(in crate::hub) fn read(kind: Kind, entry: &Entry<'_>) -> Option<Self> {
+    /// `None` for what is not about a member, and for an info without a client id, which the module
+    /// never sends.
+    pub(in crate::hub) fn of(message: &Message<'_>) -> Option<Self> {
         #[derive(serde::Deserialize)]
         struct Id {
             client: Box<str>,
         }
+        let (kind, entry) = match message {
+            Message::Join(entry) => (Kind::Join, entry),
+            Message::Update(entry) => (Kind::Update, entry),
+            Message::Leave(entry) => (Kind::Leave, entry),
+            Message::Reset { .. } | Message::Publication(_) => return None,
+        };
         let id: Id = serde_json::from_str(entry.info.get()).ok()?;
         Some(Self {
             kind,

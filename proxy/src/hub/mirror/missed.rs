@@ -1,0 +1,73 @@
+//! What a mirror does about events that it missed, and those that wait for them.
+
+use super::{Event, Members, Mirror, Read};
+
+// === impl Mirror ===
+
+impl Mirror {
+    /// Events wait for the next read from now on, where members are known; whether they do.
+    pub(in crate::hub) fn hold(&mut self) -> bool {
+        let known = matches!(self.members, Members::Known(_));
+        if known {
+            self.reading.get_or_insert_default();
+        }
+        known
+    }
+
+    /// Takes events that were missed, as Redis remembers them: they are shown in their turn when the
+    /// read ends.
+    pub(in crate::hub) fn recall(&mut self, missed: Vec<Event>) {
+        let Some(kept) = &mut self.reading else { return };
+        if missed.iter().any(|event| event.clients > 0) {
+            self.patience.met_somebody();
+        }
+        kept.extend(missed.into_iter().filter(|event| event.seq > self.seq));
+        // Of those that have arrived as well, the first stays.
+        kept.sort_by_key(|event| event.seq);
+        kept.dedup_by_key(|event| event.seq);
+    }
+
+    /// Events were missed: no read needs them to explain it, and those that come now are not next.
+    pub(in crate::hub) fn was_deaf(&mut self) {
+        self.deaf = true;
+        self.hold();
+    }
+
+    /// Whether the events that wait tell, without a gap, that a roster which shows somebody has become
+    /// empty.
+    pub(super) fn was_emptied(&self) -> bool {
+        let (mut seq, mut empty) = (self.seq, self.is_empty());
+        for event in self.reading.iter().flatten().filter(|event| event.seq > self.seq) {
+            if event.prev != seq && !(event.prev == 0 && empty) {
+                return false;
+            }
+            (seq, empty) = (event.seq, event.clients == 0);
+        }
+        empty
+    }
+
+    /// Whether events were missed that Redis may remember.
+    pub(in crate::hub) fn has_missed(&self) -> bool {
+        self.deaf || self.gap
+    }
+
+    /// Whether only a read can tell what there is to show.
+    pub(in crate::hub) fn wants_read(&self) -> bool {
+        self.has_missed() || self.reading.is_some() || self.patience.wants_read()
+    }
+
+    /// Whether a read at `seq` knows of events that have not arrived, and may still.
+    pub(in crate::hub) fn is_ahead(&self, seq: u64, read: &Read) -> bool {
+        let mut kept = self.reading.iter().flatten();
+        if self.deaf {
+            return false;
+        }
+        match read {
+            // The sequence of a roster that is not there is not its own.
+            Read::All(all) if all.is_empty() => {
+                !self.is_empty() && kept.next_back().is_none_or(|event| event.clients > 0)
+            }
+            _ => seq > kept.map(|event| event.seq).max().unwrap_or_default().max(self.seq),
+        }
+    }
+}

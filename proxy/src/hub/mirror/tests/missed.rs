@@ -1,0 +1,98 @@
+//! Events that were missed, and what Redis remembers of them.
+
+use super::*;
+
+/// The last one leaves.
+fn last(client: &str, prev: u64, seq: u64) -> Event {
+    Event { clients: 0, ..leave(client, prev, seq) }
+}
+
+#[test]
+fn what_comes_after_a_missed_event_waits_for_a_read() {
+    let mut mirror = mirror(10, &["a"]);
+    assert_eq!(text(mirror.on_event(join("c", 11, 12))), "!");
+    assert!(mirror.has_missed() && mirror.wants_read());
+    assert_eq!(text(mirror.on_event(join("d", 12, 13))), "", "a read is asked for once");
+    mirror.begin_check();
+    assert_eq!(text(mirror.end_read(13, all(&["a", "c", "d"]), Differences::Show)), "+c +d");
+    assert!(!mirror.has_missed());
+    // The roster emptied unseen and filled again.
+    assert_eq!(text(mirror.on_event(join("d", 0, 20))), "!");
+}
+
+#[test]
+fn what_was_missed_is_shown_in_its_turn() {
+    let mut mirror = mirror(10, &["a"]);
+    // Missed: b came and went, a went, c came.
+    assert_eq!(text(mirror.on_event(leave("c", 14, 15))), "!");
+    mirror.begin_check();
+    let missed = [join("b", 10, 11), leave("b", 11, 12), last("a", 12, 13), join("c", 0, 14)];
+    mirror.recall([&missed[..], &[leave("c", 14, 15)]].concat());
+    let effect = mirror.end_read(15, all(&[]), Differences::Wait);
+    let shown: Vec<u64> = effect.changes.iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(shown, [11, 12, 13, 14, 15], "each once, in order: {effect:?}");
+    assert_eq!(text(effect), "+b +c -a -b -c");
+    assert!(mirror.is_empty());
+}
+
+#[test]
+fn what_was_shown_before_is_not_shown_again() {
+    let mut mirror = mirror(12, &["a"]);
+    mirror.was_deaf();
+    mirror.recall(vec![join("b", 10, 11), leave("b", 11, 12), join("c", 12, 13)]);
+    assert_eq!(text(mirror.end_read(13, all(&["a", "c"]), Differences::Show)), "+c");
+}
+
+#[test]
+fn who_left_and_came_back_unseen_is_shown_both() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.was_deaf();
+    mirror.recall(vec![last("a", 10, 11), join("a", 0, 12)]);
+    let effect = mirror.end_read(12, all(&["a"]), Differences::Show);
+    let (left, came) = ((11, Change::Leave(info("a"))), (12, Change::Join(info("a"))));
+    assert_eq!(effect.changes, [left, came]);
+}
+
+#[test]
+fn events_of_a_new_connection_wait_for_those_missed_before_it() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.hold();
+    // As if nothing had been missed.
+    assert_eq!(text(mirror.on_event(join("c", 0, 14))), "");
+    mirror.was_deaf();
+    mirror.begin_check();
+    mirror.recall(vec![last("a", 10, 11), join("b", 0, 12), last("b", 12, 13), join("c", 0, 14)]);
+    assert_eq!(text(mirror.end_read(14, all(&["c"]), Differences::Show)), "+b +c -a -b");
+}
+
+#[test]
+fn a_roster_that_events_say_is_empty_has_not_vanished() {
+    let mut emptied = mirror(10, &["a"]);
+    emptied.was_deaf();
+    emptied.recall(vec![last("a", 10, 11)]);
+    assert_eq!(emptied.judge_read(true), (Differences::Show, None));
+    // Not all of it is told: something was lost.
+    let mut holey = mirror(10, &["a", "b"]);
+    holey.was_deaf();
+    holey.recall(vec![last("a", 12, 13)]);
+    assert_eq!(holey.judge_read(true).0, Differences::Wait);
+}
+
+#[test]
+fn without_a_memory_an_emptied_roster_is_right_whatever_was_missed() {
+    let mut mirror = mirror(10, &["a"]);
+    assert_eq!(text(mirror.on_event(last("a", 12, 13))), "!");
+    mirror.begin_check();
+    assert_eq!(text(mirror.end_read(13, all(&[]), Differences::Wait)), "-a");
+}
+
+#[test]
+fn a_failed_check_keeps_what_waits() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.begin_check();
+    mirror.on_event(join("b", 10, 11));
+    assert!(mirror.wants_read());
+    mirror.begin_check();
+    assert_eq!(text(mirror.end_read(11, all(&["a", "b"]), Differences::Show)), "+b");
+    assert!(!mirror.wants_read());
+}
