@@ -17,6 +17,7 @@ mod configuration;
 mod kill_server;
 mod loss;
 mod loss_ledger;
+mod missed_events;
 mod module_acl;
 mod module_arguments;
 mod module_broken_files;

@@ -69,7 +69,8 @@ impl Server {
         self.is_ready();
     }
 
-    fn is_ready(&mut self) {
+    /// Waits until it is ready.
+    pub fn is_ready(&mut self) {
         eventually("the server is ready", || {
             self.assert_running();
             let answer = self.http.try_send("GET", "/ready", &[], "").ok()?;

@@ -1,0 +1,86 @@
+//! Who comes and goes while a server cannot listen is shown both, as soon as it can again.
+
+use std::time::Duration;
+
+use rollcall_tests::crowd::{self, Member};
+use rollcall_tests::ledger::Ledger;
+use rollcall_tests::truth::Truth;
+use rollcall_tests::{Redis, Relay, Server, config, stack};
+use serde_json::{Value, json};
+
+/// How long showing what was missed may take on a busy machine.
+const SHOWN: Duration = Duration::from_secs(10);
+
+/// A server that reaches Redis through a relay; being cut off does not end its lease.
+fn through(relay: &Relay) -> Value {
+    let redis = json!({"address": relay.address(), "lease": "30s"});
+    config::with(json!({"engine": {"type": "redis", "redis": redis}}))
+}
+
+/// An observer on a server that is cut off is shown what happens on another one meanwhile.
+/// `passing` is given a client of that one, which is nowhere yet.
+fn is_shown(
+    options: &[&str],
+    passing: impl FnOnce(&mut Redis, &mut Server, &[String], &mut Member, &mut Truth),
+) {
+    let mut redis = Redis::with(options);
+    let relay = Relay::to(redis.port());
+    let cut_off = Server::start(through(&relay));
+    let mut other = Server::start(stack::on(&redis, json!({})));
+    let channels = crowd::channels(4);
+    let mut ledger = Ledger::open("the cut off", &cut_off, &channels);
+    let mut truth = Truth::default();
+    // Some rooms are empty, and some are not.
+    let mut stays = Member::of(&other, "stays");
+    stays.enters(&channels[..2], &mut truth);
+    ledger.agrees_for_good(&cut_off, &channels, &truth);
+    let mut passer_by = Member::of(&other, "passes by");
+    relay.refuse(true);
+    relay.cut();
+    passing(&mut redis, &mut other, &channels, &mut passer_by, &mut truth);
+    relay.refuse(false);
+    ledger.agrees_within(SHOWN, &truth);
+    ledger.agrees_for_good(&cut_off, &channels, &truth);
+}
+
+/// A client enters these channels and leaves them again.
+fn passes_by(member: &mut Member, channels: &[String], truth: &mut Truth) {
+    member.enters(channels, truth);
+    for channel in channels {
+        assert!(member.leaves(channel), "the client is there");
+        truth.left(channel, member.client.id());
+    }
+}
+
+#[test]
+fn who_comes_and_goes_meanwhile_is_shown_both() {
+    is_shown(&[], |_, _, channels, member, truth| passes_by(member, channels, truth));
+}
+
+#[test]
+fn who_comes_and_goes_again_and_again_is_shown_each_time() {
+    is_shown(&[], |_, _, channels, member, truth| {
+        for _ in 0..3 {
+            passes_by(member, channels, truth);
+        }
+        member.enters(channels, truth);
+    });
+}
+
+/// What Redis remembers is not saved: this happens after the restart.
+#[test]
+fn who_comes_and_goes_once_redis_is_back_is_shown_both() {
+    is_shown(&[], |redis, other, channels, member, truth| {
+        redis.kill();
+        redis.run();
+        other.is_ready();
+        passes_by(member, channels, truth);
+    });
+}
+
+#[test]
+fn a_redis_that_remembers_nothing_tells_who_is_there() {
+    is_shown(&["rollcall.recent-events-ms 0"], |_, _, channels, member, truth| {
+        member.enters(channels, truth);
+    });
+}
