@@ -8,10 +8,11 @@ use crate::error::CommandError;
 use crate::native::context::Ctx;
 use crate::native::key::{Key, Native, Value};
 use crate::native::string::Str;
-use crate::native::{cell, clock, hooks};
+use crate::native::{cell, clock, config, hooks, reclaim};
+use crate::recent::{Name, Recent};
 use crate::registry::{KeyId, Kind, Sizes, Space, TICK_MS};
 use crate::roster::Roster;
-use crate::state::Acting;
+use crate::state::{Acting, State};
 
 /// What the registry must know of a value.
 pub(crate) trait Subject: Native {
@@ -36,6 +37,8 @@ pub(crate) struct OpenKey<'a, T> {
     name: &'a Str,
     db: u32,
     pub(crate) now_us: u64,
+    /// Events are published; else they were by another server, and are only remembered.
+    aloud: bool,
     of: PhantomData<T>,
 }
 
@@ -53,12 +56,20 @@ impl<'a, T: Subject> OpenKey<'a, T> {
         Self::check(Key::open_quietly(ctx, name), ctx, name)
     }
 
+    /// For a change that a master made at `seq`, which about tells its clock. Nothing is published.
+    pub(crate) fn follow(ctx: &Ctx, name: &'a Str, seq: u64) -> Result<Self, CommandError> {
+        let key = Self::open(ctx, name)?;
+        // What was due got a leave first, and the change one sequence more.
+        Ok(Self { now_us: seq.saturating_sub(1), aloud: false, ..key })
+    }
+
     fn check(mut key: Key, ctx: &Ctx, name: &'a Str) -> Result<Self, CommandError> {
         // The clock is read while the first of the value's memory is on its way.
         if let Some(value) = key.value::<T>()? {
             value.it.expect();
         }
-        Ok(Self { key, name, db: ctx.db(), now_us: clock::wall_us(), of: PhantomData })
+        let (db, now_us) = (ctx.db(), clock::wall_us());
+        Ok(Self { key, name, db, now_us, aloud: true, of: PhantomData })
     }
 
     /// The number of the value that is there.
@@ -94,7 +105,7 @@ impl<'a, T: Subject> OpenKey<'a, T> {
             space.queue(value.id, value.it.next_tick());
             result
         });
-        publish(self.key.ctx(), name);
+        publish(self.key.ctx(), name, self.aloud);
         Some(result)
     }
 
@@ -161,15 +172,33 @@ pub(crate) fn detach<T: Subject>(value: &mut Value<T>, db: u32) {
     }
 }
 
-/// Publishes the events of the change that was just made.
-fn publish(ctx: &Ctx, name: &Str) {
+/// Publishes and remembers the events of the change that was just made.
+fn publish(ctx: &Ctx, name: &Str, aloud: bool) {
     let outbox = cell::with(|state| {
         if state.outbox.is_empty() { None } else { Some(std::mem::take(&mut state.outbox)) }
     });
-    if let Some(mut outbox) = outbox {
-        outbox.drain(|event| ctx.publish(name, event));
-        cell::with(|state| state.outbox = outbox);
+    let Some(mut outbox) = outbox else { return };
+    let of = Name { db: ctx.db(), key: name.bytes() };
+    outbox.drain(|seq, event| {
+        if aloud {
+            ctx.publish(name, event);
+        }
+        cell::with(|state| {
+            state.counters.events += u64::from(aloud);
+            // The timer's last visit is near enough, and costs nothing.
+            let now = state.visited_ms;
+            recent(state).push(now, of, seq, event);
+        });
+    });
+    cell::with(|state| state.outbox = outbox);
+}
+
+/// The memory of recent events, as the settings want it now.
+pub(crate) fn recent(state: &mut State) -> &mut Recent {
+    if let Some(old) = state.recent.bound(config::recent_limits()) {
+        reclaim::later(Box::new(old));
     }
+    &mut state.recent
 }
 
 // === the two types ===

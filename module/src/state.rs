@@ -8,7 +8,9 @@ use crate::book::Means;
 use crate::hash;
 use crate::lease::{Lease, LeaseId, Leases};
 use crate::news::Lapsed;
+use crate::outbox::Outbox;
 use crate::pasts::Pasts;
+use crate::recent::Recent;
 use crate::registry::{Account, KeyId, Kind, Space, TICK_MS};
 use crate::roster::change::World;
 use crate::roster::{Holder, Ledger};
@@ -39,6 +41,9 @@ pub(crate) struct State {
     pub(crate) untold: Vec<LeaseNews>,
     /// Events of the running command or slice.
     pub(crate) outbox: Outbox,
+    /// Events of late. What the server was told otherwise, by a flush or a load, changes nothing
+    /// of what was announced.
+    pub(crate) recent: Recent,
     /// Room for the stored form of one entry, empty between commands.
     pub(crate) record: Vec<u8>,
     /// The timer last saw clients paused.
@@ -72,16 +77,6 @@ pub(crate) struct Counters {
     pub(crate) leases_ended: u64,
 }
 
-/// Rendered events, one after the other.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-/// A buffer above this size is given back when it is empty.
-const OUTBOX_KEPT: usize = 64 * 1024;
-
 /// The state as one roster's change sees it.
 #[derive(Debug)]
 pub(crate) struct Acting<'a> {
@@ -109,6 +104,7 @@ impl State {
             own_delete: false,
             untold: Vec::new(),
             outbox: Outbox::default(),
+            recent: Recent::default(),
             record: Vec::new(),
             paused: false,
             syncing: false,
@@ -260,30 +256,6 @@ fn next_seq(highest: &mut u64, now_us: u64) -> u64 {
     *highest
 }
 
-// === impl Outbox ===
-
-impl Outbox {
-    pub(crate) fn push(&mut self, event: &Event<'_>) {
-        event.push_json(&mut self.bytes);
-        self.ends.push(self.bytes.len());
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Hands over each event and is empty afterwards.
-    pub(crate) fn drain(&mut self, mut each: impl FnMut(&[u8])) {
-        let mut start = 0;
-        for end in self.ends.drain(..) {
-            each(&self.bytes[start..end]);
-            start = end;
-        }
-        self.bytes.clear();
-        self.bytes.shrink_to(OUTBOX_KEPT);
-    }
-}
-
 // === impl Acting ===
 
 impl<'a> Acting<'a> {
@@ -322,7 +294,6 @@ impl World for Acting<'_> {
     }
 
     fn emit(&mut self, event: &Event<'_>) {
-        self.counters.events += 1;
         self.outbox.push(event);
     }
 

@@ -49,8 +49,8 @@ pub enum Change {
     Leave {
         /// The user's last client in the channel.
         last: bool,
-        /// The reason.
-        why: Why,
+        /// The reason; a server that was told of the leave by its master does not know it.
+        why: Option<Why>,
     },
 }
 
@@ -84,6 +84,14 @@ impl Why {
 // === impl Event ===
 
 impl Event<'_> {
+    /// The roster's sequence after it.
+    pub fn seq(&self) -> u64 {
+        match self {
+            Self::Member(head, ..) => head.seq,
+            Self::Reset { seq, .. } => *seq,
+        }
+    }
+
     /// Appends the event as it is published.
     pub fn push_json(&self, out: &mut Vec<u8>) {
         match self {
@@ -129,9 +137,11 @@ fn push_head(out: &mut Vec<u8>, head: &Head, change: Change) {
         Change::Update => {}
         Change::Leave { last, why } => {
             push_bool(out, ",\"last\":", last);
-            out.extend_from_slice(b",\"why\":\"");
-            out.extend_from_slice(why.as_str().as_bytes());
-            out.push(b'"');
+            if let Some(why) = why {
+                out.extend_from_slice(b",\"why\":\"");
+                out.extend_from_slice(why.as_str().as_bytes());
+                out.push(b'"');
+            }
         }
     }
 }
@@ -178,10 +188,15 @@ mod tests {
             rendered(&Event::Member(head, Change::Update, member)),
             @r#"{"t":"update","seq":7,"prev":5,"clients":2,"users":1,"info":{"user":"42","client":"c","conn_info":{"n":1}}}"#
         );
-        let leave = Change::Leave { last: true, why: Why::Lease };
+        let leave = Change::Leave { last: true, why: Some(Why::Lease) };
         insta::assert_snapshot!(
             rendered(&Event::Member(head, leave, member)),
             @r#"{"t":"leave","seq":7,"prev":5,"clients":2,"users":1,"last":true,"why":"lease","info":{"user":"42","client":"c","conn_info":{"n":1}}}"#
+        );
+        let leave = Change::Leave { last: false, why: None };
+        insta::assert_snapshot!(
+            rendered(&Event::Member(head, leave, member)),
+            @r#"{"t":"leave","seq":7,"prev":5,"clients":2,"users":1,"last":false,"info":{"user":"42","client":"c","conn_info":{"n":1}}}"#
         );
         insta::assert_snapshot!(rendered(&Event::Reset { seq: 9, db: 0 }), @r#"{"t":"reset","seq":9}"#);
     }

@@ -55,7 +55,7 @@ pub struct Entry<'a> {
     /// A join that puts an entry back after a loss.
     #[serde(default)]
     pub back: bool,
-    /// Why a member left.
+    /// Why a member left, where that is known.
     #[serde(default)]
     pub why: Option<Why>,
     /// The member as a `ClientInfo` object.
@@ -159,7 +159,7 @@ mod tests {
         let member =
             Member { client: "c", user: "42", conn_info: Info::None, chan_info: Info::None };
         let mut out = Vec::new();
-        Event::Member(head, Change::Leave { last: true, why: Why::Expired }, member)
+        Event::Member(head, Change::Leave { last: true, why: Some(Why::Expired) }, member)
             .push_json(&mut out);
         let Some(Message::Leave(entry)) = Message::parse(&out) else { panic!("not a leave") };
         assert_eq!((entry.seq, entry.prev, entry.clients, entry.users), (7, 5, 2, 1));

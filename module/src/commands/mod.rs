@@ -6,6 +6,7 @@ mod presence_get;
 mod presence_help;
 mod presence_lease;
 mod presence_lease_apply;
+mod presence_recent;
 mod presence_rem;
 mod presence_scan;
 mod presence_stats;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<Entry> {
         entry::<presence_get::Get<'_>>(),
         entry::<presence_scan::Scan<'_>>(),
         entry::<presence_stats::Stats<'_>>(),
+        entry::<presence_recent::Recent<'_>>(),
         Entry { spec: presence_lease::CONTAINER, handler: None },
         entry::<presence_lease::Keep<'_>>(),
         entry::<presence_lease::Drop<'_>>(),
@@ -79,6 +81,7 @@ pub(crate) fn parsers() -> Vec<Parser> {
         of::<presence_get::Get<'_>>(|args| presence_get::Get::parse(args).map(drop)),
         of::<presence_scan::Scan<'_>>(|args| presence_scan::Scan::parse(args).map(drop)),
         of::<presence_stats::Stats<'_>>(|args| presence_stats::Stats::parse(args).map(drop)),
+        of::<presence_recent::Recent<'_>>(|args| presence_recent::Recent::parse(args).map(drop)),
         of::<presence_lease::Keep<'_>>(|args| presence_lease::Keep::parse(args).map(drop)),
         of::<presence_lease::Drop<'_>>(|args| presence_lease::Drop::parse(args).map(drop)),
         of::<presence_lease::List>(no_arguments),

@@ -7,12 +7,12 @@ use rollcall_wire::{caps, replicated as words};
 
 use crate::args::{Args, decimal};
 use crate::error::CommandError;
-use crate::keyed::OpenKey;
+use crate::keyed::{self, OpenKey};
 use crate::native::cell;
 use crate::native::context::Ctx;
 use crate::native::string::Str;
 use crate::roster::store::live_holder;
-use crate::roster::{ClientId, Roster};
+use crate::roster::{ClientId, Roster, follow};
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
 /// The arguments.
@@ -73,6 +73,14 @@ pub(super) fn version(args: &mut Args<'_>) -> Result<(), CommandError> {
     Err(CommandError::bad("unknown version of a replicated change: upgrade this server"))
 }
 
+/// Whether the change is one that a master makes just now, whose events are to be remembered.
+fn is_news(ctx: &Ctx, key: &mut OpenKey<'_, Roster>) -> bool {
+    // A slot that migrates to this server comes as a file would be loaded, before it comes change
+    // by change, and only a roster's first change looks alike in both.
+    let loads = ctx.is_loading() || (ctx.is_importing() && key.get().is_none());
+    !loads && cell::with(|state| keyed::recent(state).is_on())
+}
+
 // === impl Apply ===
 
 impl<'a> Apply<'a> {
@@ -101,19 +109,27 @@ impl<'a> Apply<'a> {
     }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
-        let mut key = OpenKey::<Roster>::open(ctx, self.key)?;
         let seq = self.seq;
+        let mut key = OpenKey::<Roster>::follow(ctx, self.key, seq)?;
+        let news = is_news(ctx, &mut key);
         cell::with(|state| state.saw_seq(seq));
         match &self.what {
             What::Put(entry) => {
                 let holder = cell::with(|state| live_holder(entry.holder, &mut state.leases));
                 key.change_or_create(|roster, acting| {
-                    roster.put_stored(entry, holder, acting);
-                    roster.seq = seq;
+                    if news {
+                        follow::put(roster, entry, holder, seq, acting);
+                    } else {
+                        roster.put_stored(entry, holder, acting);
+                        roster.seq = seq;
+                    }
                 });
             }
             What::Cut(clients) => {
                 key.change(|roster, acting| {
+                    if news {
+                        return follow::cut(roster, clients, seq, acting);
+                    }
                     for client in clients {
                         if let Some(slot) = roster.find(ClientId::new(client)) {
                             roster.remove(slot, acting);

@@ -32,6 +32,8 @@ const LINES: &[&CStr] = &[
     c"    A page: [cursor, members]. The cursor 0 starts and ends.",
     c"PRESENCE.STATS key [key ...]",
     c"    Per key [clients, users, seq].",
+    c"PRESENCE.RECENT key seq",
+    c"    The events of late above a sequence, as they were published.",
     LEASE[0],
     LEASE[1],
     LEASE[2],

@@ -62,6 +62,11 @@ impl Ctx {
         self.has(server::replicated_flags() | raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
+    /// Whether the command is from a master whose slot migrates here.
+    pub(crate) fn is_importing(&self) -> bool {
+        self.has(server::import_flag())
+    }
+
     pub(crate) fn is_loading(&self) -> bool {
         self.has(raw::REDISMODULE_CTX_FLAGS_LOADING)
     }

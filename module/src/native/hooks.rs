@@ -11,7 +11,7 @@ use super::key::Key;
 use super::string::Str;
 use super::{cell, clock, config, followers, guarded, log};
 use crate::book::Book;
-use crate::keyed::{OpenKey, attach};
+use crate::keyed::{self, OpenKey, attach};
 use crate::news::{self, Epoch};
 use crate::reaper;
 use crate::registry::{KeyId, Space, TICK_MS};
@@ -115,6 +115,7 @@ fn visit(ctx: &Ctx) -> bool {
         (state.leases.clock.advance(now), grace)
     });
     reaper::prune();
+    cell::with(|state| keyed::recent(state).expire(now));
     if paused || !ctx.is_acting_master() {
         cell::with(|state| state.postpone(clock::wall_ms() / TICK_MS));
         return false;

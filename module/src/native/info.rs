@@ -57,6 +57,8 @@ fn numbers(state: &State) -> Vec<(&'static CStr, u64)> {
         (c"slices", counters.slices),
         (c"slice_max_us", counters.slice_max_us),
         (c"slice_max_cpu_us", counters.slice_max_cpu_us),
+        (c"recent_events", state.recent.events()),
+        (c"recent_bytes", state.recent.bytes() as u64),
         (c"seq", state.seq),
         (c"epoch", state.epoch),
     ]

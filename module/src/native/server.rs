@@ -44,6 +44,10 @@ pub(super) fn options() -> i32 {
 
 /// Flags of a context that mean: this command is from a master.
 pub(super) fn replicated_flags() -> u32 {
-    let import = if VALKEY.load(Ordering::Relaxed) { SLOT_IMPORT_CLIENT } else { 0 };
-    raw::REDISMODULE_CTX_FLAGS_REPLICATED | import
+    raw::REDISMODULE_CTX_FLAGS_REPLICATED | import_flag()
+}
+
+/// The flag of a context that means: this command is from a master that a slot migrates from.
+pub(super) fn import_flag() -> u32 {
+    if VALKEY.load(Ordering::Relaxed) { SLOT_IMPORT_CLIENT } else { 0 }
 }

@@ -90,12 +90,9 @@ pub(crate) fn remove(roster: &mut Roster, client: ClientId<'_>, world: &mut impl
 
 /// An entry goes, with its event if it was announced.
 pub(crate) fn end(roster: &mut Roster, slot: u32, why: Why, world: &mut impl World) {
-    let last = roster.is_users_only(slot);
     if roster.parts(slot).is_some_and(|parts| parts.announced) {
-        let mut head = next_head(roster, world);
-        head.clients -= 1;
-        head.users -= u64::from(last);
-        emit(roster, slot, head, Change::Leave { last, why }, world);
+        let seq = world.next_seq();
+        leave(roster, slot, seq, Some(why), world);
     }
     roster.remove(slot, world);
     world.left(why);
@@ -131,9 +128,30 @@ fn announce(roster: &mut Roster, slot: u32, back: bool, world: &mut impl World) 
     emit(roster, slot, head, Change::Join { first, back }, world);
 }
 
+/// Tells that an entry, which is still there, is going.
+pub(super) fn leave(
+    roster: &mut Roster,
+    slot: u32,
+    seq: u64,
+    why: Option<Why>,
+    world: &mut impl World,
+) {
+    let last = roster.is_users_only(slot);
+    let mut head = head_at(roster, seq, world);
+    head.clients -= 1;
+    head.users -= u64::from(last);
+    emit(roster, slot, head, Change::Leave { last, why }, world);
+}
+
 /// Takes the next sequence for the roster as it stands.
 fn next_head(roster: &mut Roster, world: &mut impl World) -> Head {
-    let prev = std::mem::replace(&mut roster.seq, world.next_seq());
+    let seq = world.next_seq();
+    head_at(roster, seq, world)
+}
+
+/// Moves the roster as it stands to a sequence.
+pub(super) fn head_at(roster: &mut Roster, seq: u64, world: &impl World) -> Head {
+    let prev = std::mem::replace(&mut roster.seq, seq);
     Head {
         seq: roster.seq,
         prev,
@@ -143,7 +161,7 @@ fn next_head(roster: &mut Roster, world: &mut impl World) -> Head {
     }
 }
 
-fn emit(roster: &Roster, slot: u32, head: Head, change: Change, world: &mut impl World) {
+pub(super) fn emit(roster: &Roster, slot: u32, head: Head, change: Change, world: &mut impl World) {
     let Some(parts) = roster.parts(slot) else { return };
     let mut room = [0; 36];
     let member = Member {

@@ -6,6 +6,7 @@
 mod blob;
 pub(crate) mod change;
 mod client_id;
+pub(crate) mod follow;
 pub(crate) mod scan;
 mod slab;
 pub(crate) mod store;

@@ -27,6 +27,17 @@ pub(crate) fn live_holder(holder: StoredHolder<'_>, leases: &mut Leases) -> Hold
     }
 }
 
+/// What a stored entry holds.
+pub(super) fn stored_parts<'a>(entry: &StoredEntry<'a>) -> Parts<'a> {
+    Parts {
+        client: ClientId::new(entry.client),
+        user: entry.user,
+        conn_info: Info::classify(entry.conn_info),
+        chan_info: Info::classify(entry.chan_info),
+        announced: entry.announced,
+    }
+}
+
 // === impl Roster ===
 
 impl Roster {
@@ -55,23 +66,26 @@ impl Roster {
         holder: Holder,
         ledger: &mut impl Ledger,
     ) {
-        let parts = Parts {
-            client: ClientId::new(entry.client),
-            user: entry.user,
-            conn_info: Info::classify(entry.conn_info),
-            chan_info: Info::classify(entry.chan_info),
-            announced: entry.announced,
-        };
-        let hashes = self.hashes(&parts);
+        self.put_parts(&stored_parts(entry), holder, ledger);
+    }
+
+    /// Makes an entry this, silently; where it is.
+    pub(super) fn put_parts(
+        &mut self,
+        parts: &Parts<'_>,
+        holder: Holder,
+        ledger: &mut impl Ledger,
+    ) -> u32 {
+        let hashes = self.hashes(parts);
         if let Some(slot) = self.find_by(parts.client, hashes.client) {
             if self.parts(slot).is_some_and(|old| old.user == parts.user) {
-                self.set_infos(slot, &parts);
+                self.set_infos(slot, parts);
                 self.set_holder(slot, holder, ledger);
-                return;
+                return slot;
             }
             self.remove(slot, ledger);
         }
-        self.insert(&parts, hashes, holder, ledger);
+        self.insert(parts, hashes, holder, ledger)
     }
 
     /// All entries, in no order.

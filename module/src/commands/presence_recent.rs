@@ -1,0 +1,65 @@
+//! `PRESENCE.RECENT key seq`
+//!
+//! The joins, updates and leaves of a name above a sequence that this server still remembers.
+//! Reply: each as it was published, oldest first.
+
+use crate::args::{Args, decimal};
+use crate::error::CommandError;
+use crate::keyed;
+use crate::native::cell;
+use crate::native::context::Ctx;
+use crate::native::key::Key;
+use crate::native::string::Str;
+use crate::recent::Name;
+use crate::roster::Roster;
+use crate::spec::{Access, Arg, Command, Keys, Spec};
+
+/// The arguments.
+#[derive(Debug)]
+pub(crate) struct Recent<'a> {
+    key: &'a Str,
+    seq: u64,
+}
+
+impl Command for Recent<'_> {
+    const SPEC: Spec = Spec {
+        name: c"PRESENCE.RECENT",
+        parent: None,
+        flags: c"readonly",
+        categories: c"read",
+        arity: 3,
+        keys: Keys::First(Access::Read),
+        summary: c"Returns the recent events of a roster above a sequence.",
+        complexity: c"O(N) where N is the number of events returned.",
+        args: &[Arg::key(), Arg::integer(c"seq")],
+    };
+
+    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
+        Recent::parse(args)?.run(ctx)
+    }
+}
+
+// === impl Recent ===
+
+impl<'a> Recent<'a> {
+    pub(super) fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+        let key = args.key()?;
+        let seq = decimal(args.required()?.bytes())
+            .filter(|seq| i64::try_from(*seq).is_ok())
+            .ok_or_else(|| CommandError::bad("seq must be an integer, 0 or more"))?;
+        args.finish()?;
+        Ok(Self { key, seq })
+    }
+
+    fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
+        Key::open_read(ctx, self.key).value::<Roster>()?;
+        // Replying calls the server, which must not happen while the state is in use.
+        let recent = cell::with(|state| std::mem::take(keyed::recent(state)));
+        let name = Name { db: ctx.db(), key: self.key.bytes() };
+        let events = recent.above(name, self.seq);
+        ctx.reply_array(events.len());
+        events.into_iter().for_each(|event| ctx.reply_bytes(event));
+        cell::with(|state| state.recent = recent);
+        Ok(())
+    }
+}
