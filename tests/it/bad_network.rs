@@ -35,7 +35,7 @@ fn is_unseen(sight: Sight, trouble: impl FnOnce(&[Relay; 2])) {
 /// leave and come back.
 fn interrupts_the_first(trouble: impl FnOnce(&[Relay; 2])) {
     let start = Instant::now();
-    let (redis, _relays, mut scene) = goes_wrong(Sight::Dim, trouble);
+    let (redis, _relays, mut scene) = goes_wrong(Sight::Clear, trouble);
     scene.churns[0].truth_mut().interrupted(start);
     scene.converges(|| vec![redis.cli()]);
 }
@@ -67,7 +67,7 @@ fn a_slow_network_harms_nothing() {
 
 #[test]
 fn connections_that_are_cut_again_and_again_harm_nothing() {
-    is_unseen(Sight::Dim, |relays| {
+    is_unseen(Sight::Clear, |relays| {
         for n in 0..9 {
             if n % 3 != 0 {
                 relays[0].cut();

@@ -42,7 +42,7 @@ fn many_flushes_are_in_no_ledger() {
 /// Nobody can put anything back for longer than is waited for that.
 #[test]
 fn a_flush_of_a_redis_that_takes_nothing_afterwards_is_in_no_ledger() {
-    is_unseen(&[], Sight::Dim, |redis| {
+    is_unseen(&[], Sight::Clear, |redis| {
         let mut cli = redis.cli();
         for command in ["CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"] {
             assert_eq!(cli.ask(command).to_string(), "OK");
@@ -55,7 +55,7 @@ fn a_flush_of_a_redis_that_takes_nothing_afterwards_is_in_no_ledger() {
 
 #[test]
 fn a_restart_of_an_empty_redis_is_in_no_ledger() {
-    is_unseen(&[], Sight::Dim, |redis| {
+    is_unseen(&[], Sight::Clear, |redis| {
         redis.kill();
         thread::sleep(Duration::from_secs(3));
         redis.run();
@@ -64,7 +64,7 @@ fn a_restart_of_an_empty_redis_is_in_no_ledger() {
 
 #[test]
 fn a_restart_that_lost_the_last_moment_is_in_no_ledger() {
-    is_unseen(&["appendonly yes", "appendfsync no"], Sight::Dim, |redis| {
+    is_unseen(&["appendonly yes", "appendfsync no"], Sight::Clear, |redis| {
         redis.kill();
         redis.run();
     });
@@ -72,7 +72,7 @@ fn a_restart_that_lost_the_last_moment_is_in_no_ledger() {
 
 #[test]
 fn a_restart_from_an_old_snapshot_is_in_no_ledger() {
-    is_unseen(&[], Sight::Dim, |redis| {
+    is_unseen(&[], Sight::Clear, |redis| {
         assert_eq!(redis.cli().ask("SAVE").to_string(), "OK");
         // Whoever comes and goes from here on is forgotten.
         thread::sleep(Duration::from_secs(1));
@@ -93,7 +93,7 @@ fn a_snapshot_from_before_a_server_died_is_in_no_ledger() {
     });
     scene.begins_anew(1);
     scene.converges(|| vec![redis.cli()]);
-    scene.during(Sight::Dim, |_| {
+    scene.during(Sight::Clear, |_| {
         redis.kill();
         redis.run();
     });

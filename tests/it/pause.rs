@@ -31,7 +31,7 @@ fn stands_still(sight: Sight, still: impl FnOnce(&Redis)) {
 
 #[test]
 fn nobody_leaves_while_all_clients_of_redis_are_paused() {
-    stands_still(Sight::Dim, |redis| {
+    stands_still(Sight::Clear, |redis| {
         redis.cli().ask(&format!("CLIENT PAUSE {} ALL", STILL.as_millis()));
         thread::sleep(STILL);
     });
@@ -48,7 +48,7 @@ fn nobody_leaves_while_writes_are_paused() {
 
 #[test]
 fn nobody_leaves_while_the_process_of_redis_is_stopped() {
-    stands_still(Sight::Dim, |redis| {
+    stands_still(Sight::Clear, |redis| {
         process::signal(redis.id(), Signal::STOP);
         thread::sleep(STILL);
         process::signal(redis.id(), Signal::CONT);

@@ -44,7 +44,7 @@ fn one_of_three_redis_is_lost_and_the_others_serve_on() {
     let gone = home(&scene.channels[0]);
     let served = scene.channels.iter().find(|name| home(name) != gone).expect("another").clone();
     let away = scene.channels[0].clone();
-    scene.during(Sight::Dim, |servers| {
+    scene.during(Sight::Clear, |servers| {
         shards[gone].kill();
         let params = |channel: &str| json!({"channel": channel});
         eventually("what is there is known to be away", || {
@@ -87,7 +87,7 @@ fn a_server_a_sentinel_group_and_a_cluster_are_three_shards() {
         masters
     };
     let mut scene = Scene::of_two(&config, || masters(&group, &cluster));
-    scene.during(Sight::Dim, |_| {
+    scene.during(Sight::Clear, |_| {
         redis.cli().ask("FLUSHALL");
         let old = group.kill_master();
         cluster.kill(1);
@@ -107,7 +107,7 @@ fn user_status_is_in_a_redis_of_its_own() {
     });
     assert_eq!(engine.info("rollcall_books"), "0");
     assert_eq!(own.info("rollcall_rosters"), "0");
-    scene.during(Sight::Dim, |servers| {
+    scene.during(Sight::Clear, |servers| {
         own.kill();
         eventually("statuses are away", || {
             let params = json!({"users": ["s0u0"]});

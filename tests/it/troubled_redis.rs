@@ -44,7 +44,7 @@ fn a_redis_that_loads_keeps_everybody() {
     // A load of 3 seconds, during which clients are told so.
     let options = ["appendonly yes", "loading-process-events-interval-bytes 1024"];
     let options = [&options[..], &["key-load-delay 30000"]].concat();
-    is_unseen(&options, Sight::Dim, |redis| {
+    is_unseen(&options, Sight::Clear, |redis| {
         redis.kill();
         redis.run();
     });
@@ -53,7 +53,7 @@ fn a_redis_that_loads_keeps_everybody() {
 #[test]
 fn a_redis_that_answers_in_bursts_harms_nobody() {
     // Answers take nearly as long as they may.
-    is_unseen(&[], Sight::Dim, |redis| {
+    is_unseen(&[], Sight::Clear, |redis| {
         for _ in 0..5 {
             process::signal(redis.id(), Signal::STOP);
             thread::sleep(Duration::from_millis(900));
@@ -65,7 +65,7 @@ fn a_redis_that_answers_in_bursts_harms_nobody() {
 
 #[test]
 fn connections_that_redis_ends_harm_nobody() {
-    is_unseen(&[], Sight::Dim, |redis| {
+    is_unseen(&[], Sight::Clear, |redis| {
         let mut cli = redis.cli();
         for kind in ["pubsub", "normal", "pubsub", "pubsub", "normal"] {
             cli.ask(&format!("CLIENT KILL TYPE {kind} SKIPME yes"));

@@ -69,8 +69,7 @@ impl Server {
         self.is_ready();
     }
 
-    /// Waits until it is ready.
-    pub fn is_ready(&mut self) {
+    fn is_ready(&mut self) {
         eventually("the server is ready", || {
             self.assert_running();
             let answer = self.http.try_send("GET", "/ready", &[], "").ok()?;
