@@ -160,8 +160,8 @@ fn replicas_and_their_replicas_tell_what_the_master_tells_after_random_traffic()
     for server in [&master, &replica, &second] {
         server.cli().ask(LONG);
     }
-    let mut most = 0;
-    for _ in 0..6 {
+    let mut compared = 0;
+    for _ in 0..8 {
         (0..60).for_each(|_| drop(traffic.step(&mut cli)));
         // Nothing happens by itself while they are compared.
         cli.ask("CLIENT PAUSE 60000 WRITE");
@@ -174,12 +174,12 @@ fn replicas_and_their_replicas_tell_what_the_master_tells_after_random_traffic()
                     as_followed(&recent(&mut cli, key, 0))
                 });
                 assert_eq!(here, told, "{key} in database {db}");
-                most = most.max(told.len());
+                compared += told.len();
             }
         }
         cli.ask("CLIENT UNPAUSE");
     }
-    assert!(most > 100, "{most} events at most of a name");
+    assert!(compared > 2000, "{compared} events, some of them again");
 }
 
 #[test]
