@@ -8,6 +8,9 @@
 //! falls into a bucket are chained too, the latest first: where such a chain comes to a place that
 //! is gone, everything after it is gone as well.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use crate::hash;

@@ -41,6 +41,7 @@ mod module_persistence;
 mod module_promotion;
 mod module_property;
 mod module_random;
+mod module_recent;
 mod module_replica;
 mod module_roster;
 mod module_scan;

@@ -37,6 +37,7 @@ fn the_documented_rule_is_enough_for_the_server_and_for_nothing_else() {
         "PRESENCE.GET rollcall:room JSON WITHSEQ",
         "PRESENCE.SCAN rollcall:room 0",
         "PRESENCE.STATS rollcall:room rollcall:hall",
+        "PRESENCE.RECENT rollcall:room 0",
         "PRESENCE.REM rollcall:room c1",
         "PRESENCE.LEASE LIST",
         "PRESENCE.LEASE DROP n1",
@@ -59,6 +60,7 @@ fn the_documented_rule_is_enough_for_the_server_and_for_nothing_else() {
     for command in [
         "PRESENCE.ADD other:room c1 ann EX 60",
         "PRESENCE.STATS rollcall:room other:room",
+        "PRESENCE.RECENT other:room 0",
         "USERSTATUS.GET other:book ann",
         "GET rollcall:x",
         "DEL rollcall:room",
@@ -79,8 +81,13 @@ fn the_documented_rule_is_enough_for_the_server_and_for_nothing_else() {
 fn the_documented_watcher_only_looks() {
     let redis = Redis::start();
     let mut cli = login(&redis, documented("watcher"));
-    for command in ["PRESENCE.GET", "PRESENCE.STATS", "SSUBSCRIBE"] {
-        assert!(allowed(&mut cli, &format!("{command} rollcall:room")), "{command}");
+    for command in [
+        "PRESENCE.GET rollcall:room",
+        "PRESENCE.STATS rollcall:room",
+        "PRESENCE.RECENT rollcall:room 0",
+        "SSUBSCRIBE rollcall:room",
+    ] {
+        assert!(allowed(&mut cli, command), "{command}");
     }
     let mut cli = login(&redis, documented("watcher"));
     for command in [
@@ -111,6 +118,7 @@ fn commands_are_in_the_categories_of_newer_servers() {
         "PRESENCE.GET k",
         "PRESENCE.SCAN k 0",
         "PRESENCE.STATS k",
+        "PRESENCE.RECENT k 0",
         "PRESENCE.LEASE LIST",
         "USERSTATUS.GET k ann",
     ];

@@ -2,7 +2,7 @@
 
 use rollcall_tests::{Random, Redis, Reply};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "PRESENCE.ADD room c1 ann",
     "PRESENCE.ADD room",
     "PRESENCE.ADD",
@@ -10,6 +10,7 @@ const COMMANDS: [&str; 13] = [
     "PRESENCE.GET",
     "PRESENCE.SCAN room",
     "PRESENCE.STATS",
+    "PRESENCE.RECENT room",
     "PRESENCE.LEASE KEEP",
     "USERSTATUS.TOUCH book",
     "USERSTATUS.ONLINE book",

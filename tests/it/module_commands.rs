@@ -6,12 +6,13 @@ use rollcall_tests::Redis;
 
 const DOCS: &str = include_str!("../../docs/module.md");
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "presence.add",
     "presence.rem",
     "presence.get",
     "presence.scan",
     "presence.stats",
+    "presence.recent",
     "presence.lease",
     "presence.help",
     "userstatus.touch",
@@ -45,6 +46,8 @@ fn keys_arity_and_flags_are_known_to_the_server() {
         ["a", "b", "c"]
         > COMMAND GETKEYS PRESENCE.SCAN room 0
         ["room"]
+        > COMMAND GETKEYS PRESENCE.RECENT room 0
+        ["room"]
         > COMMAND GETKEYS USERSTATUS.ONLINE book LEASE n1 EX 60 ann bob
         ["book"]
         > COMMAND GETKEYS PRESENCE.LEASE KEEP n1 PX 1000
@@ -59,6 +62,7 @@ fn keys_arity_and_flags_are_known_to_the_server() {
         ("presence.rem", -3, vec!["write", "fast"]),
         ("presence.get", -2, vec!["readonly"]),
         ("presence.stats", -2, vec!["readonly", "fast"]),
+        ("presence.recent", 3, vec!["readonly"]),
         ("userstatus.get", -3, vec!["readonly", "fast"]),
         ("userstatus.touch", -5, vec!["write", "denyoom"]),
     ] {

@@ -12,7 +12,7 @@ const MANY_PAYLOADS: usize = 100_000;
 const BATCH: usize = 50;
 
 /// What is asked of every value that could be restored.
-const AFTER: [&str; 12] = [
+const AFTER: [&str; 13] = [
     "PRESENCE.STATS fuzz",
     "PRESENCE.GET fuzz JSON WITHSEQ",
     "PRESENCE.SCAN fuzz 0 COUNT 7 USER ann",
@@ -25,6 +25,7 @@ const AFTER: [&str; 12] = [
     "DEBUG DIGEST-VALUE fuzz",
     "COPY fuzz fuzz2",
     "DEL fuzz fuzz2",
+    "PRESENCE.RECENT fuzz 0",
 ];
 
 /// Dumps of rosters and books with everything that they can hold.

@@ -26,24 +26,27 @@ impl Listener {
     pub fn event(&mut self) -> Value {
         let message = self.connection.read().expect("an event comes").array();
         assert_eq!(message[0].text(), "smessage");
-        let event = message[2].text();
-        serde_json::from_str(&event)
-            .unwrap_or_else(|error| panic!("an event is not JSON ({error}): {event}"))
+        parsed(&message[2].text())
     }
 
     /// Every event that was published before this call and that was not read yet.
     pub fn so_far(&mut self) -> Vec<Value> {
+        self.texts_so_far().iter().map(|text| parsed(text)).collect()
+    }
+
+    /// The same as they were published.
+    pub fn texts_so_far(&mut self) -> Vec<String> {
         self.connection.send(&["PING"]).expect("the server takes commands");
         self.until("pong")
     }
 
     /// Every event until the server ends the subscription, as it does when the slot is another's.
     pub fn until_the_end(&mut self) -> Vec<Value> {
-        self.until("sunsubscribe")
+        self.until("sunsubscribe").iter().map(|text| parsed(text)).collect()
     }
 
     /// Every event until a message of this kind.
-    fn until(&mut self, end: &str) -> Vec<Value> {
+    fn until(&mut self, end: &str) -> Vec<String> {
         let mut events = Vec::new();
         loop {
             let message = self.connection.read().expect("the server says something").array();
@@ -51,8 +54,7 @@ impl Listener {
                 kind if kind == end => return events,
                 kind => assert_eq!(kind, "smessage"),
             }
-            let event = message[2].text();
-            events.push(serde_json::from_str(&event).expect("an event is JSON"));
+            events.push(message[2].text());
         }
     }
 
@@ -78,4 +80,9 @@ impl Listener {
         let reply = self.connection.call(&["PING"]);
         assert_eq!(reply.to_string(), r#"["pong", ""]"#, "something was published");
     }
+}
+
+fn parsed(event: &str) -> Value {
+    serde_json::from_str(event)
+        .unwrap_or_else(|error| panic!("an event is not JSON ({error}): {event}"))
 }

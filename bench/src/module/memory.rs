@@ -101,6 +101,8 @@ pub(super) fn growth(
     let mut before = None;
     // Whatever `work` prepares on the first connection is there before the first reading.
     let mut meter = server.connect()?;
+    // What the module remembers of events is bounded, whatever it is that is measured here.
+    meter.call(&["CONFIG", "SET", "rollcall.recent-events-bytes", "0"])?;
     work(&mut redis, &mut |count, encode| {
         if before.is_none() {
             before = Some(settled(&mut meter)?);

@@ -33,7 +33,7 @@ const LINES: &[&CStr] = &[
     c"PRESENCE.STATS key [key ...]",
     c"    Per key [clients, users, seq].",
     c"PRESENCE.RECENT key seq",
-    c"    The events of late above a sequence, as they were published.",
+    c"    Events of late above a sequence, as they were published.",
     LEASE[0],
     LEASE[1],
     LEASE[2],

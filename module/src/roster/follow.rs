@@ -70,3 +70,205 @@ pub(crate) fn cut(roster: &mut Roster, clients: &[&str], seq: u64, world: &mut i
     }
     roster.seq = seq;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use proptest::prelude::*;
+    use rollcall_wire::{Event, Info, Why};
+
+    use super::*;
+    use crate::lease::{LeaseId, Leases};
+    use crate::roster::change::{Add, Removed, add, end, remove};
+    use crate::roster::store::live_holder;
+    use crate::roster::{Ledger, Parts, TICK_MS};
+
+    /// What a master and who follows it have in common, and the events of one of them.
+    struct Outside<'a> {
+        leases: &'a RefCell<Leases>,
+        highest: u64,
+        now_us: u64,
+        events: Vec<String>,
+    }
+
+    impl Ledger for Outside<'_> {
+        fn gained(&mut self, _: LeaseId, _: bool) {}
+        fn lost(&mut self, _: LeaseId, _: bool) {}
+    }
+
+    impl World for Outside<'_> {
+        fn next_seq(&mut self) -> u64 {
+            self.highest = self.now_us.max(self.highest + 1);
+            self.highest
+        }
+        fn due(&self, holder: Holder) -> Option<Why> {
+            match holder {
+                Holder::Lease(lease) => {
+                    self.leases.borrow().alive(lease).is_none().then_some(Why::Lease)
+                }
+                Holder::Deadline(tick) => {
+                    (tick * TICK_MS * 1000 <= self.now_us).then_some(Why::Expired)
+                }
+            }
+        }
+        /// Without what a follower cannot know.
+        fn emit(&mut self, event: &Event<'_>) {
+            let Event::Member(head, mut change, member) = *event else { return };
+            match &mut change {
+                Change::Join { back, .. } => *back = false,
+                Change::Leave { why, .. } => *why = None,
+                Change::Update => {}
+            }
+            let mut out = Vec::new();
+            Event::Member(head, change, member).push_json(&mut out);
+            self.events.push(String::from_utf8(out).unwrap());
+        }
+        fn db(&self) -> u32 {
+            3
+        }
+        fn joined(&mut self) {}
+        fn left(&mut self, _: Why) {}
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// A client with one of a few users and infos, by a lease or for some ticks.
+        Add {
+            client: u8,
+            user: u8,
+            info: u8,
+            lease: Option<u8>,
+            ticks: u64,
+            notify: bool,
+        },
+        Remove(Vec<u8>),
+        /// A lease ends; its entries may leave later.
+        End(u8),
+        /// What is due leaves, at most so many.
+        Sweep(usize),
+        Wait(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let lease = prop_oneof![Just(None), (0u8..3).prop_map(Some)];
+        let step = prop_oneof![
+            8 => (0u8..6, 0u8..3, 0u8..3, lease, 1u64..6, any::<bool>()).prop_map(
+                |(client, user, info, lease, ticks, notify)| {
+                    Step::Add { client, user, info, lease, ticks, notify }
+                }
+            ),
+            2 => proptest::collection::vec(0u8..6, 1..5).prop_map(Step::Remove),
+            1 => (0u8..3).prop_map(Step::End),
+            1 => (1usize..5).prop_map(Step::Sweep),
+            3 => (1u64..30).prop_map(Step::Wait),
+        ];
+        proptest::collection::vec(step, 0..120)
+    }
+
+    /// What a step is to whoever follows.
+    enum Told {
+        Put(Vec<u8>),
+        Cut(Vec<String>),
+        Nothing,
+    }
+
+    fn client(number: u8) -> String {
+        format!("c{number}")
+    }
+
+    fn on_master(roster: &mut Roster, step: &Step, world: &mut Outside<'_>) -> Told {
+        let mut gone = Vec::new();
+        match step {
+            Step::Add { client: number, user, info, lease, ticks, notify } => {
+                let (client, user) = (client(*number), ["", "ann", "bob"][usize::from(*user)]);
+                let holder = match lease {
+                    None => Holder::deadline(world.now_us / 1000 + ticks * TICK_MS),
+                    Some(node) => {
+                        let mut leases = world.leases.borrow_mut();
+                        Holder::Lease(leases.ensure(&node.to_string(), 1000))
+                    }
+                };
+                let conn_info = Info::classify([&b""[..], b"1", b"x"][usize::from(*info)]);
+                let (client, announced) = (ClientId::new(&client), *notify);
+                let parts = Parts { client, user, conn_info, chan_info: Info::None, announced };
+                let added = add(roster, &Add { parts, holder, back: false }, world);
+                let mut record = Vec::new();
+                roster.push_stored(added.slot, &world.leases.borrow(), &mut record);
+                return if added.changed { Told::Put(record) } else { Told::Nothing };
+            }
+            Step::Remove(clients) => {
+                for client in clients.iter().map(|number| client(*number)) {
+                    if remove(roster, ClientId::new(&client), world) != Removed::Absent {
+                        gone.push(client);
+                    }
+                }
+            }
+            Step::Sweep(most) => {
+                for client in (0..6).map(client) {
+                    let Some(slot) = roster.find(ClientId::new(&client)) else { continue };
+                    let why = roster.holder(slot).and_then(|holder| world.due(holder));
+                    if let Some(why) = why.filter(|_| gone.len() < *most) {
+                        end(roster, slot, why, world);
+                        gone.push(client);
+                    }
+                }
+            }
+            Step::End(node) => drop(world.leases.borrow_mut().end(&node.to_string(), 0)),
+            // Never to where a deadline and a sequence meet.
+            Step::Wait(centis) => world.now_us += centis * 10_000,
+        }
+        if gone.is_empty() { Told::Nothing } else { Told::Cut(gone) }
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_follows_tells_the_same_events(steps in steps()) {
+            let leases = RefCell::new(Leases::new());
+            let outside = |now_us| Outside { leases: &leases, highest: 0, now_us, events: vec![] };
+            let (mut master, mut follower) = (outside(1_000_000_000_500), outside(0));
+            let (mut there, mut here) = (Roster::new(), Roster::new());
+            for step in &steps {
+                let told = on_master(&mut there, step, &mut master);
+                follower.now_us = there.seq.saturating_sub(1);
+                match told {
+                    Told::Put(record) => {
+                        let entry = StoredEntry::parse(&record).unwrap();
+                        let holder = live_holder(entry.holder, &mut leases.borrow_mut());
+                        put(&mut here, &entry, holder, there.seq, &mut follower);
+                    }
+                    Told::Cut(clients) => {
+                        let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
+                        cut(&mut here, &clients, there.seq, &mut follower);
+                    }
+                    Told::Nothing => {}
+                }
+                prop_assert_eq!(&follower.events, &master.events);
+                prop_assert_eq!((here.seq, here.clients()), (there.seq, there.clients()));
+                if there.is_empty() {
+                    (there, here) = (Roster::new(), Roster::new());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_told_before_is_no_event() {
+        let leases = RefCell::new(Leases::new());
+        let mut world = Outside { leases: &leases, highest: 0, now_us: 0, events: vec![] };
+        let mut roster = Roster::new();
+        let entry = |client| StoredEntry {
+            client,
+            user: "ann",
+            conn_info: b"",
+            chan_info: b"",
+            announced: true,
+            holder: rollcall_wire::stored::StoredHolder::Deadline(1000),
+        };
+        for client in ["c1", "c2", "c3"] {
+            put(&mut roster, &entry(client), Holder::Deadline(10), 7, &mut world);
+        }
+        cut(&mut roster, &["c1"], 7, &mut world);
+        assert_eq!((world.events.len(), roster.clients(), roster.seq), (1, 2, 7));
+    }
+}

@@ -48,7 +48,9 @@ impl World for Outside {
         let what = match change {
             Change::Join { first, .. } => format!("join first={first}"),
             Change::Update => String::from("update"),
-            Change::Leave { last, why } => format!("leave last={last} {}", why.map_or("", Why::as_str)),
+            Change::Leave { last, why } => {
+                format!("leave last={last} {}", why.map_or("", Why::as_str))
+            }
         };
         let (client, user) = (member.client, member.user);
         self.events.push(format!("{what} {client} {user} {}/{}", head.clients, head.users));
