@@ -109,11 +109,15 @@ impl Recent {
     #[must_use]
     pub(crate) fn bound(&mut self, limits: Limits) -> Option<Self> {
         let limits = limits.effective();
-        if limits.bytes == self.limits.bytes {
-            self.limits = limits;
-            return None;
-        }
-        Some(std::mem::replace(self, Self { limits, ..Self::default() }))
+        let same = limits.bytes == self.limits.bytes;
+        self.limits = limits;
+        (!same).then(|| self.clear())
+    }
+
+    /// Forgets everything, which is the caller's to drop.
+    #[must_use]
+    pub(crate) fn clear(&mut self) -> Self {
+        std::mem::replace(self, Self { limits: self.limits, ..Self::default() })
     }
 
     pub(crate) fn is_on(&self) -> bool {

@@ -219,6 +219,11 @@ impl State {
     /// Data is about to be loaded, and names its leases: those of data that is gone are forgotten.
     pub(crate) fn before_load(&mut self, from_master: bool) {
         self.syncing = from_master;
+        if from_master {
+            // A master that was replaced announced things of its own to whoever was still there.
+            // What it is told now knows nothing of them.
+            drop(self.recent.clear());
+        }
         self.forget_idle_leases();
     }
 

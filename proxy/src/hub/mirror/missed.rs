@@ -15,13 +15,21 @@ impl Mirror {
     }
 
     /// Takes events that were missed, as Redis remembers them: they are shown in their turn when the
-    /// read ends.
+    /// read ends. Those that do not follow what was shown are not taken, unless they are of a roster
+    /// that began anew: nobody knows what was before them.
     pub(in crate::hub) fn recall(&mut self, missed: Vec<Event>) {
         let Some(kept) = &mut self.reading else { return };
-        if missed.iter().any(|event| event.clients > 0) {
+        let mut seq = self.seq;
+        let follows = |event: &Event| {
+            let before = std::mem::replace(&mut seq, event.seq);
+            event.prev == before || event.prev == 0
+        };
+        let missed = missed.into_iter().filter(|event| event.seq > self.seq).take_while(follows);
+        let arrived = kept.len();
+        kept.extend(missed);
+        if kept[arrived..].iter().any(|event| event.clients > 0) {
             self.patience.met_somebody();
         }
-        kept.extend(missed.into_iter().filter(|event| event.seq > self.seq));
         // Of those that have arrived as well, the first stays.
         kept.sort_by_key(|event| event.seq);
         kept.dedup_by_key(|event| event.seq);

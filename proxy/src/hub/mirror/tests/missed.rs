@@ -44,6 +44,19 @@ fn what_was_shown_before_is_not_shown_again() {
 }
 
 #[test]
+fn what_does_not_follow_what_was_shown_is_not_taken() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.was_deaf();
+    // A master that was replaced told this to others.
+    mirror.recall(vec![leave("a", 12, 13), last("b", 13, 14)]);
+    assert_eq!(text(mirror.end_read(10, all(&["a"]), Differences::Show)), "");
+    // A Redis that began anew.
+    mirror.was_deaf();
+    mirror.recall(vec![join("b", 0, 20), last("b", 20, 21)]);
+    assert_eq!(text(mirror.end_read(21, all(&[]), Differences::Wait)), "+b -b !");
+}
+
+#[test]
 fn who_left_and_came_back_unseen_is_shown_both() {
     let mut mirror = mirror(10, &["a"]);
     mirror.was_deaf();
