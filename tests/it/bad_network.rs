@@ -1,10 +1,14 @@
 //! The network between servers and Redis misbehaves.
 
+use std::io::Write;
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rollcall_tests::churn::Sight;
 use rollcall_tests::config;
+use rollcall_tests::redis::{PASSWORD, USERS};
+use rollcall_tests::relay::Line;
 use rollcall_tests::{Redis, Relay, Scene, Server, eventually};
 use serde_json::{Value, json};
 
@@ -153,4 +157,37 @@ fn calls_do_not_keep_a_silent_connection_alive() {
         thread::sleep(Duration::from_millis(100).saturating_sub(start.elapsed()));
         answer.get("result").map(|_| ())
     });
+}
+
+/// What random runs under Sentinel and in a cluster need.
+#[test]
+fn servers_that_log_in_by_names_of_their_own_have_networks_of_their_own() {
+    let redis = Redis::relayed(&[]);
+    let config = |user: &str| {
+        let login = json!({"address": redis.address(), "user": user, "password": PASSWORD});
+        config::with(json!({"engine": {"type": "redis", "redis": login}}))
+    };
+    let [one, two] = USERS.map(|user| Server::start(config(user)));
+    let lines = redis.lines();
+    lines[0].refuse(true);
+    lines[0].cut();
+    eventually("one is cut off", || (one.http().get("/ready").status == 503).then_some(()));
+    two.client("ann").enters("room");
+    assert_ne!(lines[1].connections(), 0);
+    lines[0].refuse(false);
+    eventually("one is back", || (one.http().get("/ready").status == 200).then_some(()));
+}
+
+#[test]
+fn a_login_that_comes_in_pieces_is_recognised() {
+    let redis = Redis::relayed(&[]);
+    let mut client = TcpStream::connect(("127.0.0.1", redis.port())).expect("it accepts");
+    client.set_nodelay(true).expect("a socket takes options");
+    let login = format!("*3\r\n$4\r\nAUTH\r\n$7\r\n{}\r\n$6\r\n{PASSWORD}\r\n", USERS[1]);
+    for piece in login.as_bytes().chunks(5) {
+        client.write_all(piece).expect("it listens");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let connections = || redis.lines().map(Line::connections);
+    eventually("it is the second one", || (connections() == [0, 1]).then_some(()));
 }

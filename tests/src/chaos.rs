@@ -2,6 +2,7 @@
 
 pub mod clustered;
 pub mod deck;
+pub mod loading;
 pub mod network;
 pub mod plain;
 pub mod redis;
@@ -18,6 +19,7 @@ use crate::copies::Group;
 use crate::crowd;
 use crate::random::Random;
 use crate::redis::Redis;
+use crate::relay::Line;
 use crate::resp::Resp;
 use crate::scene::{SOON, Scene};
 use crate::server::Server;
@@ -32,7 +34,8 @@ const LEAST: usize = deck::FIRST;
 
 /// Redis, however many of them, and what lies between them and the servers.
 pub trait World: Sized + 'static {
-    /// What can go wrong here, besides [`redis::faults`] and [`servers::faults`].
+    /// What can go wrong here, besides what can in every world: [`redis::faults`],
+    /// [`loading::faults`], [`network::faults`] and [`servers::faults`].
     fn faults() -> Vec<Fault<Self>>;
 
     /// The configuration of each server.
@@ -40,6 +43,12 @@ pub trait World: Sized + 'static {
 
     /// One of the masters.
     fn master(&self, random: &mut Random) -> &Redis;
+
+    /// The same, to be killed.
+    fn master_mut(&mut self, random: &mut Random) -> &mut Redis;
+
+    /// What connects each server with one of the masters.
+    fn lines(&self, random: &mut Random) -> [&Line; 2];
 
     /// Each master and its replicas.
     fn groups(&self) -> Vec<Group<'_>>;
@@ -91,7 +100,8 @@ pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
     let mut story = Story::of(plan.seed);
     let mut world = world(&mut random);
     let mut scene = Scene::start(world.configs(), crowd::channels(plan.channels), plan.clients);
-    let faults = [W::faults(), redis::faults(), servers::faults()];
+    let faults =
+        [W::faults(), redis::faults(), loading::faults(), network::faults(), servers::faults()];
     let mut decks = Decks::of(faults.iter().flatten());
     while story.time() < plan.time || story.faults() < plan.least() {
         let hand = decks.deal(&mut random);

@@ -31,6 +31,8 @@ const CHANGE: Duration = Duration::from_secs(60);
 pub struct Cluster {
     nodes: Vec<Redis>,
     options: &'static [&'static str],
+    /// Starts a server with options.
+    server: fn(&[&str]) -> Redis,
     /// Where each hears of others.
     bus: Vec<u16>,
 }
@@ -45,9 +47,18 @@ impl Cluster {
 
     /// As [`Self::start`], with these options for every node.
     pub fn with(options: &'static [&'static str]) -> Self {
+        Self::of(Redis::with, options)
+    }
+
+    /// The same, each behind a relay, as [`Redis::relayed`] says.
+    pub fn relayed(options: &'static [&'static str]) -> Self {
+        Self::of(Redis::relayed, options)
+    }
+
+    fn of(server: fn(&[&str]) -> Redis, options: &'static [&'static str]) -> Self {
         let bus: Vec<u16> = (0..3).map(|_| port::free()).collect();
-        let nodes = bus.iter().map(|&bus| node(bus, options)).collect();
-        let cluster = Self { nodes, options, bus };
+        let nodes = bus.iter().map(|&bus| node(server, bus, options)).collect();
+        let cluster = Self { nodes, options, server, bus };
         for (n, node) in cluster.nodes.iter().enumerate() {
             let (first, last) = (BOUNDS[n], BOUNDS[n + 1] - 1);
             let mut cli = node.cli();
@@ -134,7 +145,7 @@ impl Cluster {
 
     /// A node of the same options that knows nobody.
     pub fn stranger(&self) -> Redis {
-        node(port::free(), self.options)
+        node(self.server, port::free(), self.options)
     }
 
     /// Kills a node, as `kill -9`.
@@ -252,10 +263,10 @@ impl Cluster {
 }
 
 /// A node that knows nobody, with this port for its talk with others.
-fn node(bus: u16, options: &[&str]) -> Redis {
+fn node(server: fn(&[&str]) -> Redis, bus: u16, options: &[&str]) -> Redis {
     let bus = format!("cluster-port {bus}");
     let debug = "enable-debug-command yes";
-    Redis::with(&[&["cluster-enabled yes", debug, &bus], options].concat())
+    server(&[&["cluster-enabled yes", debug, &bus], options].concat())
 }
 
 /// Runs `redis-cli --cluster`. It refuses while nodes do not agree yet on the change before, and

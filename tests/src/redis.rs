@@ -8,8 +8,13 @@ use tempfile::TempDir;
 use crate::listener::Listener;
 use crate::port;
 use crate::process::{Process, Signal, module_library};
+use crate::relay::{Line, Relay};
 use crate::resp::{self, Reply, Resp};
 use crate::wait::eventually;
+
+/// As whom servers log in where relays tell them apart, and the password of all.
+pub const USERS: [&str; 2] = ["server0", "server1"];
+pub const PASSWORD: &str = "secret";
 
 /// A redis-server of its own, with the module unless said otherwise, on a Unix socket and a port.
 #[derive(Debug)]
@@ -19,6 +24,8 @@ pub struct Redis {
     program: OsString,
     options: Vec<String>,
     port: u16,
+    /// What others come through.
+    relay: Option<Relay>,
     dir: TempDir,
 }
 
@@ -36,23 +43,38 @@ impl Redis {
         Self::by(program(), options)
     }
 
+    /// The same behind a relay with a line for each of [`USERS`]. Everybody comes through it, also
+    /// whoever is told of this server by others.
+    pub fn relayed(options: &[&str]) -> Self {
+        let port = port::free();
+        let relay = Relay::for_users(port, &USERS);
+        let announce =
+            ["replica", "cluster"].map(|as_| format!("{as_}-announce-port {}", relay.port()));
+        let users = USERS.map(user);
+        let module = format!("loadmodule {}", module_library().display());
+        let own = [&announce[..], &users, &[module]].concat();
+        let all: Vec<&str> =
+            own.iter().map(String::as_str).chain(options.iter().copied()).collect();
+        Self::started(program(), &all, port, Some(relay))
+    }
+
     /// The same, run by a program that takes the arguments of redis-server.
     pub fn by(program: OsString, options: &[&str]) -> Self {
         let module = format!("loadmodule {}", module_library().display());
         let mut all = vec![module.as_str()];
         all.extend_from_slice(options);
-        Self::started(program, &all)
+        Self::started(program, &all, port::free(), None)
     }
 
     /// Without the module.
     pub fn plain(options: &[&str]) -> Self {
-        Self::started(program(), options)
+        Self::started(program(), options, port::free(), None)
     }
 
-    fn started(program: OsString, options: &[&str]) -> Self {
+    fn started(program: OsString, options: &[&str], port: u16, relay: Option<Relay>) -> Self {
         let dir = TempDir::with_prefix("rollcall-redis-").expect("a temporary directory");
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let mut redis = Self { process: None, program, options, port: port::free(), dir };
+        let mut redis = Self { process: None, program, options, port, relay, dir };
         redis.run();
         redis
     }
@@ -62,7 +84,7 @@ impl Redis {
     pub fn replica(&self) -> Self {
         let replica = Self::with(&[
             "enable-debug-command yes",
-            &format!("replicaof 127.0.0.1 {}", self.port),
+            &format!("replicaof 127.0.0.1 {}", self.port()),
         ]);
         eventually("the replica is connected", || {
             let info = replica.cli().ask("INFO replication").text();
@@ -76,7 +98,7 @@ impl Redis {
         // A server that changes its master ends its connections.
         let Some(info) = self.try_ask("INFO replication") else { return false };
         let info = info.text();
-        let port = format!("master_port:{}", master.port);
+        let port = format!("master_port:{}", master.port());
         let lines = ["role:slave", &port, "master_link_status:up"];
         lines.into_iter().all(|line| info.lines().any(|said| said == line))
     }
@@ -96,7 +118,8 @@ impl Redis {
         self.try_info(field).unwrap_or_else(|| panic!("no {field} in INFO"))
     }
 
-    fn try_info(&self, field: &str) -> Option<String> {
+    /// The same, if there is one.
+    pub fn try_info(&self, field: &str) -> Option<String> {
         let info = self.cli().ask("INFO everything").text();
         let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
         value.map(|value| value.trim().to_owned())
@@ -127,12 +150,18 @@ impl Redis {
 
     /// The address by TCP, as the server's configuration takes it.
     pub fn address(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.port())
     }
 
-    /// The port.
+    /// The port where others find it.
     pub fn port(&self) -> u16 {
-        self.port
+        self.relay.as_ref().map_or(self.port, Relay::port)
+    }
+
+    /// What connects each of [`USERS`] with it, where it is behind a relay.
+    pub fn lines(&self) -> [&Line; 2] {
+        let relay = self.relay.as_ref().expect("it is behind a relay");
+        [0, 1].map(|user| relay.line(user))
     }
 
     /// The Unix socket.
@@ -171,6 +200,14 @@ impl Redis {
     pub fn restart(&mut self) {
         self.stop();
         self.run();
+    }
+
+    /// As [`Self::run`], with more options for this time.
+    pub fn run_with(&mut self, options: &[String]) {
+        let own = self.options.len();
+        self.options.extend_from_slice(options);
+        self.run();
+        self.options.truncate(own);
     }
 
     /// Starts it, after [`Self::kill`] or [`Self::stop`].
@@ -219,6 +256,11 @@ impl Redis {
 fn numbers(version: &str) -> [u32; 3] {
     let numbers: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
     numbers.try_into().unwrap_or_else(|_| panic!("not a version: {version}"))
+}
+
+/// The line of a configuration that lets one of [`USERS`] do everything.
+pub(crate) fn user(name: &str) -> String {
+    format!("user {name} on >{PASSWORD} ~* &* +@all")
 }
 
 /// The server under test: `TEST_REDIS_SERVER`, or the one that is installed.

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use crate::config;
 use crate::port;
 use crate::process::Process;
-use crate::redis::{self, Redis};
+use crate::redis::{self, Redis, USERS, user};
+use crate::relay::{Line, Relay};
 use crate::resp::Resp;
 use crate::wait::{eventually, within};
 
@@ -33,7 +34,10 @@ pub struct Sentinels {
 #[derive(Debug)]
 struct Sentinel {
     _process: Process,
+    /// Where others find it.
     port: u16,
+    /// What others come through, if anything.
+    relay: Option<Relay>,
     dir: TempDir,
 }
 
@@ -47,6 +51,25 @@ impl Sentinels {
         let followers = (0..replicas).map(|_| first.replica()).collect();
         Self::over(first, followers, |port| {
             vec![format!("sentinel monitor {MASTER} 127.0.0.1 {port} 2")]
+        })
+    }
+
+    /// The same, each Redis and each Sentinel behind a relay, as [`Redis::relayed`] says.
+    pub fn relayed(replicas: usize) -> Self {
+        let debug = "enable-debug-command yes";
+        let first = Redis::relayed(&[debug]);
+        let follow = format!("replicaof 127.0.0.1 {}", first.port());
+        let followers = (0..replicas).map(|_| Redis::relayed(&[debug, &follow])).collect();
+        Self::started(first, followers, |monitored| {
+            let port = port::free();
+            let relay = Relay::for_users(port, &USERS);
+            let mut monitor = vec![
+                "sentinel announce-ip 127.0.0.1".to_owned(),
+                format!("sentinel announce-port {}", relay.port()),
+                format!("sentinel monitor {MASTER} 127.0.0.1 {monitored} 2"),
+            ];
+            monitor.extend(USERS.map(user));
+            Sentinel::start(port, monitor, Some(relay))
         })
     }
 
@@ -68,9 +91,13 @@ impl Sentinels {
     }
 
     fn over(first: Redis, followers: Vec<Redis>, monitor: impl Fn(u16) -> Vec<String>) -> Self {
+        Self::started(first, followers, |port| Sentinel::start(port::free(), monitor(port), None))
+    }
+
+    /// With Sentinels that are started for the master at this port.
+    fn started(first: Redis, followers: Vec<Redis>, start: impl Fn(u16) -> Sentinel) -> Self {
         let replicas = followers.len();
-        let start = |_| Sentinel::start(port::free(), monitor(first.port()));
-        let sentinels = (0..SENTINELS).map(start).collect();
+        let sentinels = (0..SENTINELS).map(|_| start(first.port())).collect();
         let mut redis = vec![first];
         redis.extend(followers);
         let group = Self { redis, sentinels };
@@ -85,7 +112,8 @@ impl Sentinels {
         let ports: Vec<u16> = self.sentinels.iter().map(|sentinel| sentinel.port).collect();
         self.sentinels.clear();
         let monitor = || vec![format!("sentinel monitor {MASTER} 127.0.0.1 {port} 2")];
-        self.sentinels = ports.into_iter().map(|port| Sentinel::start(port, monitor())).collect();
+        self.sentinels =
+            ports.into_iter().map(|port| Sentinel::start(port, monitor(), None)).collect();
         self.know_each_other(self.redis.len() - 1);
     }
 
@@ -112,6 +140,12 @@ impl Sentinels {
         );
         let redis = json!({"address": [address], "io_timeout": "2s"});
         config::with(json!({"engine": {"type": "redis", "redis": redis}}))
+    }
+
+    /// What connects each of [`USERS`] with each Sentinel, where they are behind relays.
+    pub fn lines(&self) -> Vec<[&Line; 2]> {
+        let relays = self.sentinels.iter().filter_map(|sentinel| sentinel.relay.as_ref());
+        relays.map(|relay| [0, 1].map(|user| relay.line(user))).collect()
     }
 
     /// What the first Sentinel says the host of the master is called.
@@ -172,7 +206,8 @@ impl Sentinels {
 // === impl Sentinel ===
 
 impl Sentinel {
-    fn start(port: u16, monitor: Vec<String>) -> Self {
+    /// At this port, or found where its relay is.
+    fn start(port: u16, monitor: Vec<String>, relay: Option<Relay>) -> Self {
         let dir = TempDir::with_prefix("rollcall-sentinel-").expect("a temporary directory");
         let own = [
             format!("port {port}"),
@@ -189,7 +224,8 @@ impl Sentinel {
         fs::write(&file, config.join("\n")).expect("the configuration is written");
         let args = [file.as_os_str(), "--sentinel".as_ref()];
         let process = Process::start("sentinel", redis::program(), args, dir.path());
-        let sentinel = Self { _process: process, port, dir };
+        let port = relay.as_ref().map_or(port, Relay::port);
+        let sentinel = Self { _process: process, port, relay, dir };
         eventually("a Sentinel answers", || {
             Resp::connect(&sentinel.dir.path().join("redis.sock")).ok()?.try_call(&["PING"]).ok()
         });

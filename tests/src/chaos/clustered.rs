@@ -2,15 +2,21 @@
 
 use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::redis::{flush, pause_writes, trouble};
 use super::{Fault, Harm, World, between};
 use crate::cluster::{BRITTLE, Cluster};
+use crate::config::over;
 use crate::copies::Group;
 use crate::random::Random;
-use crate::redis::Redis;
+use crate::redis::{PASSWORD, Redis, USERS};
+use crate::relay::Line;
 use crate::wait::eventually;
+
+/// As [`BRITTLE`], with a file of what nodes were told.
+const LASTING: &[&str] =
+    &["cluster-node-timeout 1500", "cluster-require-full-coverage no", "appendonly yes"];
 
 /// All of it.
 #[derive(Debug)]
@@ -22,8 +28,8 @@ pub struct Clustered {
 
 impl Clustered {
     /// Everybody is well.
-    pub fn start(_: &mut Random) -> Self {
-        let mut cluster = Cluster::with(BRITTLE);
+    pub fn start(random: &mut Random) -> Self {
+        let mut cluster = Cluster::relayed([BRITTLE, LASTING][random.below(2)]);
         (0..3).for_each(|master| cluster.keep_replica(master));
         Self { cluster }
     }
@@ -59,6 +65,26 @@ impl Clustered {
         self.kill(self.any(random), random)
     }
 
+    /// Nobody is there to take over; what is elsewhere goes on.
+    fn kill_with_replica(&mut self, random: &mut Random) -> Harm {
+        let master = self.any(random);
+        let nodes = self.cluster.nodes();
+        let replica = nodes.iter().position(|node| node.follows(&nodes[master]));
+        let mut both: Vec<usize> = replica.into_iter().chain([master]).collect();
+        for &node in &both {
+            self.cluster.kill(node);
+        }
+        thread::sleep(between(random, 0, 5000));
+        if random.percent(50) {
+            both.reverse();
+        }
+        for &node in &both {
+            self.cluster.run(node);
+        }
+        self.cluster.is_whole();
+        Harm::NONE
+    }
+
     fn fail_over(&mut self, random: &mut Random) -> Harm {
         self.cluster.fail_over(self.any(random));
         self.cluster.is_whole();
@@ -81,6 +107,9 @@ impl World for Clustered {
     fn faults() -> Vec<Fault<Self>> {
         vec![
             Fault::new("kill a master", |world, _, random| world.kill_master(random)),
+            Fault::new("kill a master and its replica", |world, _, random| {
+                world.kill_with_replica(random)
+            }),
             // No server has anything to do with it.
             Fault::seen("kill a replica", |world, _, random| world.kill_replica(random)),
             Fault::new("fail over", |world, _, random| world.fail_over(random)),
@@ -92,11 +121,24 @@ impl World for Clustered {
     }
 
     fn configs(&self) -> Vec<Value> {
-        vec![self.cluster.config(); 2]
+        let config = |name: &str| {
+            let login = json!({"user": name, "password": PASSWORD});
+            over(self.cluster.config(), json!({"engine": {"redis": login}}))
+        };
+        USERS.map(config).to_vec()
     }
 
     fn master(&self, random: &mut Random) -> &Redis {
         &self.cluster.nodes()[self.any(random)]
+    }
+
+    fn master_mut(&mut self, random: &mut Random) -> &mut Redis {
+        let place = self.any(random);
+        self.cluster.node_mut(place)
+    }
+
+    fn lines(&self, random: &mut Random) -> [&Line; 2] {
+        self.master(random).lines()
     }
 
     fn groups(&self) -> Vec<Group<'_>> {

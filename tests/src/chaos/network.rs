@@ -3,74 +3,87 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{Harm, between};
+use super::{Fault, Harm, World, between};
 use crate::random::Random;
-use crate::relay::Relay;
+use crate::relay::Line;
+
+/// What can go wrong with the network in every world: between one server and one Redis.
+pub fn faults<W: World>() -> Vec<Fault<W>> {
+    vec![
+        Fault::seen("split", |world, _, random| split(world.lines(random), random)),
+        Fault::seen("delay", |world, _, random| delay(world.lines(random), random)),
+        Fault::seen("hold", |world, _, random| hold(world.lines(random), random)),
+        Fault::new("stall", |world, _, random| stall(world.lines(random), random)),
+        Fault::new("cut", |world, _, random| cut(world.lines(random), random)),
+        Fault::new("deafen", |world, _, random| deafen(world.lines(random), random)),
+        Fault::new("refuse", |world, _, random| refuse(world.lines(random), random)),
+    ]
+}
 
 /// The connections of a server end, a few times.
-pub fn cut(relays: &[Relay], random: &mut Random) -> Harm {
+pub fn cut(lines: [&Line; 2], random: &mut Random) -> Harm {
     for _ in 0..=random.below(4) {
-        relays[random.below(relays.len())].cut();
+        lines[random.below(lines.len())].cut();
         thread::sleep(between(random, 0, 400));
     }
     Harm::NONE
 }
 
 /// Everything takes longer.
-pub fn delay(relays: &[Relay], random: &mut Random) -> Harm {
-    let relay = &relays[random.below(relays.len())];
-    relay.delay(between(random, 10, 300));
+pub fn delay(lines: [&Line; 2], random: &mut Random) -> Harm {
+    let line = lines[random.below(lines.len())];
+    line.delay(between(random, 10, 300));
     thread::sleep(between(random, 500, 2500));
-    relay.delay(Duration::ZERO);
+    line.delay(Duration::ZERO);
     Harm::NONE
 }
 
 /// Bytes come a few at a time.
-pub fn split(relays: &[Relay], random: &mut Random) -> Harm {
-    let relay = &relays[random.below(relays.len())];
-    relay.split(true);
+pub fn split(lines: [&Line; 2], random: &mut Random) -> Harm {
+    let line = lines[random.below(lines.len())];
+    line.split(true);
     thread::sleep(between(random, 500, 2000));
-    relay.split(false);
+    line.split(false);
     Harm::NONE
 }
 
 /// Nothing arrives, for less than anybody waits for an answer.
-pub fn hold(relays: &[Relay], random: &mut Random) -> Harm {
+pub fn hold(lines: [&Line; 2], random: &mut Random) -> Harm {
     let time = between(random, 100, 800);
-    still(relays, random, time);
+    still(lines, random, time);
     Harm::NONE
 }
 
 /// Nothing arrives, for less than a lease or for longer.
-pub fn stall(relays: &[Relay], random: &mut Random) -> Harm {
+pub fn stall(lines: [&Line; 2], random: &mut Random) -> Harm {
     let time = between(random, 1500, 5000);
-    Harm { cut_off: Some(still(relays, random, time)), ..Harm::NONE }
+    Harm { cut_off: Some(still(lines, random, time)), ..Harm::NONE }
 }
 
 /// Nothing arrives in one direction, or in both; at which server.
-fn still(relays: &[Relay], random: &mut Random, time: Duration) -> usize {
-    let n = random.below(relays.len());
+fn still(lines: [&Line; 2], random: &mut Random, time: Duration) -> usize {
+    let n = random.below(lines.len());
     let way = random.below(3);
-    relays[n].stall_ways(way != 1, way != 2);
+    lines[n].stall_ways(way != 1, way != 2);
     thread::sleep(time);
-    relays[n].flow();
+    lines[n].flow();
     n
 }
 
 /// Connections are silent from now on, without an end, until a server gives them up.
-pub fn deafen(relays: &[Relay], random: &mut Random) -> Harm {
-    let n = random.below(relays.len());
-    relays[n].deafen();
-    relays[n].silence_is_noticed();
+pub fn deafen(lines: [&Line; 2], random: &mut Random) -> Harm {
+    let n = random.below(lines.len());
+    lines[n].deafen();
+    lines[n].silence_is_noticed();
     Harm { cut_off: Some(n), ..Harm::NONE }
 }
 
 /// A server cannot connect for a while.
-pub fn refuse(relays: &[Relay], random: &mut Random) -> Harm {
-    let n = random.below(relays.len());
-    relays[n].refuse(true);
-    relays[n].cut();
+pub fn refuse(lines: [&Line; 2], random: &mut Random) -> Harm {
+    let n = random.below(lines.len());
+    lines[n].refuse(true);
+    lines[n].cut();
     thread::sleep(between(random, 100, 5000));
-    relays[n].refuse(false);
+    lines[n].refuse(false);
     Harm { cut_off: Some(n), ..Harm::NONE }
 }

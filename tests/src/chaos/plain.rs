@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::redis::{flush, kill, pause_writes, restore, trouble};
-use super::{Fault, World, network};
+use super::{Fault, World};
 use crate::config;
 use crate::copies::Group;
 use crate::random::Random;
 use crate::redis::Redis;
-use crate::relay::Relay;
+use crate::relay::{Line, Relay};
 
 /// All of it.
 #[derive(Debug)]
@@ -35,39 +35,23 @@ impl Plain {
     fn several(count: usize, random: &mut Random) -> Self {
         let start = |_| {
             let persistence = ["appendonly no", "appendonly yes"][random.below(2)];
-            Redis::with(&[persistence, "maxmemory-policy noeviction"])
+            Redis::with(&[persistence, "enable-debug-command yes"])
         };
         let shards: Vec<Redis> = (0..count).map(start).collect();
         let relays = |redis: &Redis| [(); 2].map(|()| Relay::to(redis.port()));
         Self { relays: shards.iter().map(relays).collect(), shards }
-    }
-
-    /// A Redis, to kill.
-    fn redis(&mut self, random: &mut Random) -> &mut Redis {
-        let n = random.below(self.shards.len());
-        &mut self.shards[n]
-    }
-
-    /// To one of them, from each server.
-    fn relays(&self, random: &mut Random) -> &[Relay; 2] {
-        &self.relays[random.below(self.relays.len())]
     }
 }
 
 impl World for Plain {
     fn faults() -> Vec<Fault<Self>> {
         vec![
-            Fault::seen("split", |world, _, random| network::split(world.relays(random), random)),
-            Fault::seen("delay", |world, _, random| network::delay(world.relays(random), random)),
-            Fault::seen("hold", |world, _, random| network::hold(world.relays(random), random)),
-            Fault::new("stall", |world, _, random| network::stall(world.relays(random), random)),
-            Fault::new("cut", |world, _, random| network::cut(world.relays(random), random)),
-            Fault::new("deafen", |world, _, random| network::deafen(world.relays(random), random)),
-            Fault::new("refuse", |world, _, random| network::refuse(world.relays(random), random)),
             Fault::seen("flush", |world, _, random| trouble(world, random, flush)),
             Fault::seen("pause writes", |world, _, random| trouble(world, random, pause_writes)),
-            Fault::new("kill Redis", |world, _, random| kill(world.redis(random), random)),
-            Fault::new("restore Redis", |world, _, random| restore(world.redis(random), random)),
+            Fault::new("kill Redis", |world, _, random| kill(world.master_mut(random), random)),
+            Fault::new("restore Redis", |world, _, random| {
+                restore(world.master_mut(random), random)
+            }),
         ]
     }
 
@@ -83,6 +67,15 @@ impl World for Plain {
 
     fn master(&self, random: &mut Random) -> &Redis {
         &self.shards[random.below(self.shards.len())]
+    }
+
+    fn master_mut(&mut self, random: &mut Random) -> &mut Redis {
+        let n = random.below(self.shards.len());
+        &mut self.shards[n]
+    }
+
+    fn lines(&self, random: &mut Random) -> [&Line; 2] {
+        self.relays[random.below(self.relays.len())].each_ref().map(|relay| &**relay)
     }
 
     fn groups(&self) -> Vec<Group<'_>> {

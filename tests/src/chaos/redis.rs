@@ -113,6 +113,7 @@ fn refuse_writes(redis: &Redis, random: &mut Random) -> Harm {
     Harm::NONE
 }
 
-fn ok(cli: &mut Resp, command: &str) {
+/// Has a command done.
+pub fn ok(cli: &mut Resp, command: &str) {
     assert_eq!(cli.ask(command).to_string(), "OK", "{command}");
 }

@@ -2,13 +2,15 @@
 
 use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::redis::{flush, pause_writes, trouble};
-use super::{Fault, Harm, World, between};
+use super::{Fault, Harm, World, between, network};
+use crate::config::over;
 use crate::copies::Group;
 use crate::random::Random;
-use crate::redis::Redis;
+use crate::redis::{PASSWORD, Redis, USERS};
+use crate::relay::Line;
 use crate::sentinel::Sentinels;
 use crate::wait::eventually;
 
@@ -23,7 +25,7 @@ pub struct Watched {
 impl Watched {
     /// Everybody is well.
     pub fn start(_: &mut Random) -> Self {
-        Self { group: Sentinels::start(2) }
+        Self { group: Sentinels::relayed(2) }
     }
 
     /// Which of them is the master.
@@ -54,6 +56,12 @@ impl Watched {
         Harm::NONE
     }
 
+    /// What connects each server with one of the Sentinels.
+    fn to_sentinel(&self, random: &mut Random) -> [&Line; 2] {
+        let lines = self.group.lines();
+        lines[random.below(lines.len())]
+    }
+
     fn fail_over(&mut self) -> Harm {
         self.group.fail_over();
         self.group.follow();
@@ -68,17 +76,42 @@ impl World for Watched {
             Fault::seen("kill a replica", |world, _, random| world.kill_replica(random)),
             Fault::new("fail over", |world, _, _| world.fail_over()),
             Fault::seen("flush", |world, _, random| trouble(world, random, flush)),
+            // The others name the master.
+            Fault::seen("stall a Sentinel", |world, _, random| {
+                network::stall(world.to_sentinel(random), random);
+                Harm::NONE
+            }),
+            Fault::seen("refuse a Sentinel", |world, _, random| {
+                network::refuse(world.to_sentinel(random), random);
+                Harm::NONE
+            }),
             // Sentinels publish, which waits as well: the master may be replaced.
             Fault::new("pause writes", |world, _, random| trouble(world, random, pause_writes)),
         ]
     }
 
     fn configs(&self) -> Vec<Value> {
-        vec![self.group.config(); 2]
+        let config = |name: &str| {
+            let login = json!({
+                "user": name, "password": PASSWORD,
+                "sentinel_user": name, "sentinel_password": PASSWORD,
+            });
+            over(self.group.config(), json!({"engine": {"redis": login}}))
+        };
+        USERS.map(config).to_vec()
     }
 
     fn master(&self, _: &mut Random) -> &Redis {
         &self.group.redis[self.place()]
+    }
+
+    fn master_mut(&mut self, _: &mut Random) -> &mut Redis {
+        let place = self.place();
+        &mut self.group.redis[place]
+    }
+
+    fn lines(&self, random: &mut Random) -> [&Line; 2] {
+        self.master(random).lines()
     }
 
     fn groups(&self) -> Vec<Group<'_>> {
