@@ -34,6 +34,9 @@ const LEAST: usize = deck::FIRST;
 
 /// Redis, however many of them, and what lies between them and the servers.
 pub trait World: Sized + 'static {
+    /// Whether a master that stands still is replaced.
+    const REPLACES: bool;
+
     /// What can go wrong here, besides what can in every world: [`redis::faults`],
     /// [`loading::faults`], [`network::faults`] and [`servers::faults`].
     fn faults() -> Vec<Fault<Self>>;
@@ -160,15 +163,21 @@ pub fn between(random: &mut Random, least: usize, most: usize) -> Duration {
 // === impl Fault ===
 
 impl<W> Fault<W> {
-    /// One in which connections between servers and Redis may break: who comes and goes before they
-    /// are there again need not be seen.
+    /// One after which everything is shown as it was.
     pub const fn new(name: &'static str, strike: Strike<W>) -> Self {
-        Self { name, strike, sight: Sight::Dim }
+        Self { name, strike, sight: Sight::Clear }
     }
 
-    /// One in which no connection of a server breaks that lives on: everything is seen.
-    pub const fn seen(name: &'static str, strike: Strike<W>) -> Self {
-        Self { name, strike, sight: Sight::Clear }
+    /// One in which a master is replaced that can still be written to.
+    pub const fn forks(name: &'static str, strike: Strike<W>) -> Self {
+        Self { name, strike, sight: Sight::Dim }
+    }
+}
+
+impl<W: World> Fault<W> {
+    /// One in which a master stands still and goes on, replaced or not.
+    pub const fn stops(name: &'static str, strike: Strike<W>) -> Self {
+        if W::REPLACES { Self::forks(name, strike) } else { Self::new(name, strike) }
     }
 }
 

@@ -46,8 +46,9 @@ pub struct Churn {
 pub enum Sight {
     /// Everything is seen: clients come and go as they like.
     Clear,
-    /// Observers may be cut off, and afterwards see only what is different: whoever came in this
-    /// run stays until its end, and whoever left does not come back.
+    /// A master may be replaced that can still be written to, and what it is told then is lost
+    /// without a trace: whoever came in this run stays until its end, and whoever left does not come
+    /// back.
     Dim,
 }
 

@@ -104,19 +104,19 @@ impl Clustered {
 }
 
 impl World for Clustered {
+    const REPLACES: bool = true;
+
     fn faults() -> Vec<Fault<Self>> {
         vec![
             Fault::new("kill a master", |world, _, random| world.kill_master(random)),
             Fault::new("kill a master and its replica", |world, _, random| {
                 world.kill_with_replica(random)
             }),
-            // No server has anything to do with it.
-            Fault::seen("kill a replica", |world, _, random| world.kill_replica(random)),
+            Fault::new("kill a replica", |world, _, random| world.kill_replica(random)),
             Fault::new("fail over", |world, _, random| world.fail_over(random)),
             Fault::new("reshard", |world, _, random| world.reshard(random)),
-            // A server that finds a master of a cluster empty listens to it anew.
             Fault::new("flush", |world, _, random| trouble(world, random, flush)),
-            Fault::seen("pause writes", |world, _, random| trouble(world, random, pause_writes)),
+            Fault::new("pause writes", |world, _, random| trouble(world, random, pause_writes)),
         ]
     }
 

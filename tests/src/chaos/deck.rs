@@ -64,11 +64,11 @@ mod tests {
 
     const NOTHING: Strike<()> = |(), _, _| Harm::NONE;
     const FAULTS: [Fault<()>; 5] = [
-        Fault::new("one", NOTHING),
-        Fault::seen("two", NOTHING),
-        Fault::new("three", NOTHING),
-        Fault::seen("four", NOTHING),
-        Fault::new("five", NOTHING),
+        Fault::forks("one", NOTHING),
+        Fault::new("two", NOTHING),
+        Fault::forks("three", NOTHING),
+        Fault::new("four", NOTHING),
+        Fault::forks("five", NOTHING),
     ];
 
     /// The names in so many hands.

@@ -20,7 +20,7 @@ const SLOW: [&str; 2] = ["key-load-delay", "loading-process-events-interval-byte
 /// What can go wrong in every world.
 pub fn faults<W: World>() -> Vec<Fault<W>> {
     vec![
-        Fault::new("reload", |world, _, random| {
+        Fault::stops("reload", |world, _, random| {
             reload(world.master(random), random);
             world.is_whole();
             Harm::NONE

@@ -10,9 +10,9 @@ use crate::relay::Line;
 /// What can go wrong with the network in every world: between one server and one Redis.
 pub fn faults<W: World>() -> Vec<Fault<W>> {
     vec![
-        Fault::seen("split", |world, _, random| split(world.lines(random), random)),
-        Fault::seen("delay", |world, _, random| delay(world.lines(random), random)),
-        Fault::seen("hold", |world, _, random| hold(world.lines(random), random)),
+        Fault::new("split", |world, _, random| split(world.lines(random), random)),
+        Fault::new("delay", |world, _, random| delay(world.lines(random), random)),
+        Fault::new("hold", |world, _, random| hold(world.lines(random), random)),
         Fault::new("stall", |world, _, random| stall(world.lines(random), random)),
         Fault::new("cut", |world, _, random| cut(world.lines(random), random)),
         Fault::new("deafen", |world, _, random| deafen(world.lines(random), random)),

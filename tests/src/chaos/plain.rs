@@ -44,10 +44,12 @@ impl Plain {
 }
 
 impl World for Plain {
+    const REPLACES: bool = false;
+
     fn faults() -> Vec<Fault<Self>> {
         vec![
-            Fault::seen("flush", |world, _, random| trouble(world, random, flush)),
-            Fault::seen("pause writes", |world, _, random| trouble(world, random, pause_writes)),
+            Fault::new("flush", |world, _, random| trouble(world, random, flush)),
+            Fault::new("pause writes", |world, _, random| trouble(world, random, pause_writes)),
             Fault::new("kill Redis", |world, _, random| kill(world.master_mut(random), random)),
             Fault::new("restore Redis", |world, _, random| {
                 restore(world.master_mut(random), random)

@@ -11,10 +11,10 @@ use crate::resp::Resp;
 /// What can go wrong with a master in every world.
 pub fn faults<W: World>() -> Vec<Fault<W>> {
     vec![
-        Fault::seen("delete keys", |world, _, random| trouble(world, random, delete)),
-        Fault::seen("refuse writes", |world, _, random| trouble(world, random, refuse_writes)),
-        Fault::new("pause Redis", |world, _, random| trouble(world, random, pause)),
-        Fault::new("freeze Redis", |world, _, random| trouble(world, random, freeze)),
+        Fault::new("delete keys", |world, _, random| trouble(world, random, delete)),
+        Fault::new("refuse writes", |world, _, random| trouble(world, random, refuse_writes)),
+        Fault::stops("pause Redis", |world, _, random| trouble(world, random, pause)),
+        Fault::stops("freeze Redis", |world, _, random| trouble(world, random, freeze)),
         Fault::new("end connections", |world, _, random| trouble(world, random, disconnect)),
     ]
 }

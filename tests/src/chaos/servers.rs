@@ -10,8 +10,8 @@ use crate::server::Server;
 /// What can go wrong in every world.
 pub fn faults<W: World>() -> Vec<Fault<W>> {
     vec![
-        Fault::seen("kill a server", |_, servers, random| kill(servers, random)),
-        Fault::seen("stop a server", |_, servers, random| stop(servers, random)),
+        Fault::new("kill a server", |_, servers, random| kill(servers, random)),
+        Fault::new("stop a server", |_, servers, random| stop(servers, random)),
         Fault::new("freeze a server", |_, servers, random| freeze(servers, random)),
     ]
 }

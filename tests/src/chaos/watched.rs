@@ -33,14 +33,18 @@ impl Watched {
         eventually("the Sentinels agree", || self.group.master())
     }
 
-    fn kill_master(&mut self, random: &mut Random) -> Harm {
+    fn kill_master(&mut self) -> Harm {
         let old = self.group.kill_master();
-        if random.percent(70) {
-            self.group.fails_over_from(old);
-        } else {
-            // It may be back before anybody has noticed.
-            thread::sleep(between(random, 0, 1500));
-        }
+        self.group.fails_over_from(old);
+        self.group.redis[old].run();
+        self.group.follow();
+        Harm::NONE
+    }
+
+    /// It is back before anybody has noticed, or just as it is replaced.
+    fn restart_master(&mut self, random: &mut Random) -> Harm {
+        let old = self.group.kill_master();
+        thread::sleep(between(random, 0, 1500));
         self.group.redis[old].run();
         self.group.follow();
         Harm::NONE
@@ -70,23 +74,26 @@ impl Watched {
 }
 
 impl World for Watched {
+    const REPLACES: bool = true;
+
     fn faults() -> Vec<Fault<Self>> {
         vec![
-            Fault::new("kill the master", |world, _, random| world.kill_master(random)),
-            Fault::seen("kill a replica", |world, _, random| world.kill_replica(random)),
-            Fault::new("fail over", |world, _, _| world.fail_over()),
-            Fault::seen("flush", |world, _, random| trouble(world, random, flush)),
+            Fault::new("kill the master", |world, _, _| world.kill_master()),
+            Fault::forks("restart the master", |world, _, random| world.restart_master(random)),
+            Fault::new("kill a replica", |world, _, random| world.kill_replica(random)),
+            Fault::forks("fail over", |world, _, _| world.fail_over()),
+            Fault::new("flush", |world, _, random| trouble(world, random, flush)),
             // The others name the master.
-            Fault::seen("stall a Sentinel", |world, _, random| {
+            Fault::new("stall a Sentinel", |world, _, random| {
                 network::stall(world.to_sentinel(random), random);
                 Harm::NONE
             }),
-            Fault::seen("refuse a Sentinel", |world, _, random| {
+            Fault::new("refuse a Sentinel", |world, _, random| {
                 network::refuse(world.to_sentinel(random), random);
                 Harm::NONE
             }),
             // Sentinels publish, which waits as well: the master may be replaced.
-            Fault::new("pause writes", |world, _, random| trouble(world, random, pause_writes)),
+            Fault::forks("pause writes", |world, _, random| trouble(world, random, pause_writes)),
         ]
     }
 
