@@ -71,8 +71,20 @@ pub struct Fault<W> {
     /// For the log.
     name: &'static str,
     strike: Strike<W>,
-    /// What observers can see meanwhile.
-    sight: Sight,
+    trace: Trace,
+}
+
+/// What is left of what happens meanwhile, for observers who cannot see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trace {
+    /// Everybody sees it.
+    Seen,
+    /// Servers may be cut off, and Redis remembers it for them.
+    Remembered,
+    /// The same, but what was remembered before is forgotten.
+    Forgotten,
+    /// A master may be replaced that is still written to: some of it leaves no trace.
+    Lost,
 }
 
 /// What does something to Redis, the network or the servers.
@@ -148,10 +160,18 @@ fn strike<W: World>(
     story.say("all is right");
 }
 
-/// What can be seen while all of these happen.
+/// What can be seen while all of these happen, one after the other.
 fn sight<W>(faults: &[&Fault<W>]) -> Sight {
-    let clear = faults.iter().all(|fault| fault.sight == Sight::Clear);
-    if clear { Sight::Clear } else { Sight::Dim }
+    let mut cut_off = false;
+    for fault in faults {
+        // A server that is cut off already may not have asked yet.
+        let lost = fault.trace == Trace::Lost || (fault.trace == Trace::Forgotten && cut_off);
+        if lost {
+            return Sight::Dim;
+        }
+        cut_off |= fault.trace != Trace::Seen;
+    }
+    Sight::Clear
 }
 
 /// A time between two, in milliseconds.
@@ -163,21 +183,32 @@ pub fn between(random: &mut Random, least: usize, most: usize) -> Duration {
 // === impl Fault ===
 
 impl<W> Fault<W> {
-    /// One after which everything is shown as it was.
+    /// One in which no connection of a server breaks that lives on.
     pub const fn new(name: &'static str, strike: Strike<W>) -> Self {
-        Self { name, strike, sight: Sight::Clear }
+        Self { name, strike, trace: Trace::Seen }
+    }
+
+    /// One in which connections between servers and Redis may break.
+    pub const fn cuts(name: &'static str, strike: Strike<W>) -> Self {
+        Self { name, strike, trace: Trace::Remembered }
+    }
+
+    /// One in which a Redis ends, a replica begins anew or a slot moves: what was announced there
+    /// before is remembered no more.
+    pub const fn forgets(name: &'static str, strike: Strike<W>) -> Self {
+        Self { name, strike, trace: Trace::Forgotten }
     }
 
     /// One in which a master is replaced that can still be written to.
     pub const fn forks(name: &'static str, strike: Strike<W>) -> Self {
-        Self { name, strike, sight: Sight::Dim }
+        Self { name, strike, trace: Trace::Lost }
     }
 }
 
 impl<W: World> Fault<W> {
     /// One in which a master stands still and goes on, replaced or not.
     pub const fn stops(name: &'static str, strike: Strike<W>) -> Self {
-        if W::REPLACES { Self::forks(name, strike) } else { Self::new(name, strike) }
+        if W::REPLACES { Self::forks(name, strike) } else { Self::cuts(name, strike) }
     }
 }
 

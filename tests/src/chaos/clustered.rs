@@ -108,14 +108,14 @@ impl World for Clustered {
 
     fn faults() -> Vec<Fault<Self>> {
         vec![
-            Fault::new("kill a master", |world, _, random| world.kill_master(random)),
-            Fault::new("kill a master and its replica", |world, _, random| {
+            Fault::forgets("kill a master", |world, _, random| world.kill_master(random)),
+            Fault::forgets("kill a master and its replica", |world, _, random| {
                 world.kill_with_replica(random)
             }),
-            Fault::new("kill a replica", |world, _, random| world.kill_replica(random)),
-            Fault::new("fail over", |world, _, random| world.fail_over(random)),
-            Fault::new("reshard", |world, _, random| world.reshard(random)),
-            Fault::new("flush", |world, _, random| trouble(world, random, flush)),
+            Fault::forgets("kill a replica", |world, _, random| world.kill_replica(random)),
+            Fault::forgets("fail over", |world, _, random| world.fail_over(random)),
+            Fault::forgets("reshard", |world, _, random| world.reshard(random)),
+            Fault::cuts("flush", |world, _, random| trouble(world, random, flush)),
             Fault::new("pause writes", |world, _, random| trouble(world, random, pause_writes)),
         ]
     }

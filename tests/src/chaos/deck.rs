@@ -1,15 +1,14 @@
 //! Which faults come next: dealt as from a pack of cards, so that each comes once before any comes
 //! again, and a long run has them all.
 
-use super::Fault;
-use crate::churn::Sight;
+use super::{Fault, Trace};
 use crate::random::Random;
 
 /// How many come in the first hand, which even the shortest run has: each of its own kind.
 pub const FIRST: usize = 3;
 
-/// Two packs that take turns: with all faults, and with those in which everything is seen. A hand
-/// of the first seldom has only such, and only then clients come and go as they like.
+/// Two packs that take turns: with all faults, and with those of which everything is seen in the
+/// end, whatever comes together. Only then clients come and go as they like.
 #[derive(Debug)]
 pub struct Decks<'a, W> {
     decks: [Deck<'a, W>; 2],
@@ -30,7 +29,7 @@ impl<'a, W> Decks<'a, W> {
     pub fn of(faults: impl Iterator<Item = &'a Fault<W>>) -> Self {
         let all: Vec<_> = faults.collect();
         let mut seen = all.clone();
-        seen.retain(|fault| fault.sight == Sight::Clear);
+        seen.retain(|fault| matches!(fault.trace, Trace::Seen | Trace::Remembered));
         let decks = [all, seen].map(|all| Deck { all, left: Vec::new() });
         Self { decks, hands: 0 }
     }

@@ -25,7 +25,7 @@ pub fn faults<W: World>() -> Vec<Fault<W>> {
             world.is_whole();
             Harm::NONE
         }),
-        Fault::new("kill and load slowly", |world, _, random| {
+        Fault::forgets("kill and load slowly", |world, _, random| {
             restart(world.master_mut(random), random);
             world.is_whole();
             Harm::NONE

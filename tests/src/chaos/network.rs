@@ -13,10 +13,10 @@ pub fn faults<W: World>() -> Vec<Fault<W>> {
         Fault::new("split", |world, _, random| split(world.lines(random), random)),
         Fault::new("delay", |world, _, random| delay(world.lines(random), random)),
         Fault::new("hold", |world, _, random| hold(world.lines(random), random)),
-        Fault::new("stall", |world, _, random| stall(world.lines(random), random)),
-        Fault::new("cut", |world, _, random| cut(world.lines(random), random)),
-        Fault::new("deafen", |world, _, random| deafen(world.lines(random), random)),
-        Fault::new("refuse", |world, _, random| refuse(world.lines(random), random)),
+        Fault::cuts("stall", |world, _, random| stall(world.lines(random), random)),
+        Fault::cuts("cut", |world, _, random| cut(world.lines(random), random)),
+        Fault::cuts("deafen", |world, _, random| deafen(world.lines(random), random)),
+        Fault::cuts("refuse", |world, _, random| refuse(world.lines(random), random)),
     ]
 }
 

@@ -50,8 +50,8 @@ impl World for Plain {
         vec![
             Fault::new("flush", |world, _, random| trouble(world, random, flush)),
             Fault::new("pause writes", |world, _, random| trouble(world, random, pause_writes)),
-            Fault::new("kill Redis", |world, _, random| kill(world.master_mut(random), random)),
-            Fault::new("restore Redis", |world, _, random| {
+            Fault::forgets("kill Redis", |world, _, random| kill(world.master_mut(random), random)),
+            Fault::forgets("restore Redis", |world, _, random| {
                 restore(world.master_mut(random), random)
             }),
         ]

@@ -15,7 +15,7 @@ pub fn faults<W: World>() -> Vec<Fault<W>> {
         Fault::new("refuse writes", |world, _, random| trouble(world, random, refuse_writes)),
         Fault::stops("pause Redis", |world, _, random| trouble(world, random, pause)),
         Fault::stops("freeze Redis", |world, _, random| trouble(world, random, freeze)),
-        Fault::new("end connections", |world, _, random| trouble(world, random, disconnect)),
+        Fault::cuts("end connections", |world, _, random| trouble(world, random, disconnect)),
     ]
 }
 

@@ -12,7 +12,7 @@ pub fn faults<W: World>() -> Vec<Fault<W>> {
     vec![
         Fault::new("kill a server", |_, servers, random| kill(servers, random)),
         Fault::new("stop a server", |_, servers, random| stop(servers, random)),
-        Fault::new("freeze a server", |_, servers, random| freeze(servers, random)),
+        Fault::cuts("freeze a server", |_, servers, random| freeze(servers, random)),
     ]
 }
 

@@ -78,9 +78,9 @@ impl World for Watched {
 
     fn faults() -> Vec<Fault<Self>> {
         vec![
-            Fault::new("kill the master", |world, _, _| world.kill_master()),
+            Fault::forgets("kill the master", |world, _, _| world.kill_master()),
             Fault::forks("restart the master", |world, _, random| world.restart_master(random)),
-            Fault::new("kill a replica", |world, _, random| world.kill_replica(random)),
+            Fault::forgets("kill a replica", |world, _, random| world.kill_replica(random)),
             Fault::forks("fail over", |world, _, _| world.fail_over()),
             Fault::new("flush", |world, _, random| trouble(world, random, flush)),
             // The others name the master.
