@@ -93,6 +93,11 @@ impl Redis {
         replica
     }
 
+    /// It follows nobody when it is started again, whatever it was started as.
+    pub fn forgets_its_master(&mut self) {
+        self.options.retain(|option| !option.starts_with("replicaof "));
+    }
+
     /// Whether it is a replica of this master, and connected to it.
     pub fn follows(&self, master: &Self) -> bool {
         // A server that changes its master ends its connections.

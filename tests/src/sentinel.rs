@@ -171,6 +171,8 @@ impl Sentinels {
     pub fn kill_master(&mut self) -> usize {
         let master = eventually("the Sentinels agree", || self.master());
         self.redis[master].kill();
+        // As Sentinels write into its configuration, where it has a file.
+        self.redis[master].forgets_its_master();
         master
     }
 
