@@ -169,6 +169,7 @@ fn servers_that_log_in_by_names_of_their_own_have_networks_of_their_own() {
     };
     let [one, two] = USERS.map(|user| Server::start(config(user)));
     let lines = redis.lines();
+    assert!(!lines.map(Line::connections).contains(&0));
     lines[0].refuse(true);
     lines[0].cut();
     eventually("one is cut off", || (one.http().get("/ready").status == 503).then_some(()));

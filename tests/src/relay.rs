@@ -22,9 +22,8 @@ const ON_THE_WAY: usize = 1024;
 /// How often a way that stands still looks whether it may go on.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Bytes of a connection in which a login is looked for, and what stands before the user in it.
+/// Bytes of a connection in which a login is looked for.
 const LOGIN: usize = 256;
-const AUTH: &str = "\r\nAUTH\r\n";
 
 /// Relays to one port, and is itself the line of all those who have none of their own. Dropping it
 /// cuts everything.
@@ -45,8 +44,8 @@ struct State {
 /// A network between some clients and a server.
 #[derive(Debug, Default)]
 pub struct Line {
-    /// How the login of its clients begins.
-    login: Vec<u8>,
+    /// As whom its clients log in.
+    user: String,
     delay_ms: AtomicU64,
     /// Nothing moves, from the client and to it.
     still: [AtomicBool; 2],
@@ -87,10 +86,8 @@ impl Relay {
     pub fn for_users(target: u16, users: &[&str]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
         let port = listener.local_addr().expect("a listener has an address").port();
-        let login = |user: &&str| format!("{AUTH}${}\r\n{user}\r\n", user.len()).into_bytes();
-        let line = |login| Line { login, ..Line::default() };
-        let own = std::iter::once(Vec::new());
-        let lines = own.chain(users.iter().map(login)).map(line).collect();
+        let line = |user: &&str| Line { user: (*user).to_owned(), ..Line::default() };
+        let lines = [&""].into_iter().chain(users).map(line).collect();
         let state = Arc::new(State { target, lines, ended: AtomicBool::new(false) });
         let shared = state.clone();
         thread::spawn(move || {
@@ -301,12 +298,23 @@ impl Teller {
     /// carried.
     fn tell(&self, head: &[u8]) {
         let [own, lines @ ..] = &self.state.lines[..] else { return };
-        let logs_in = |line: &Line| head.windows(line.login.len()).any(|part| part == line.login);
-        let Some(place) = lines.iter().position(logs_in) else { return };
+        let Some(user) = user(head) else { return };
+        let Some(place) = lines.iter().position(|line| line.user.as_bytes() == user) else {
+            return;
+        };
         let Some(connection) = own.let_go(&self.wire) else { return };
         self.wire.line.store(1 + place, Ordering::Relaxed);
         lines[place].take_in(connection);
     }
+}
+
+/// As whom a connection logs in that begins like this: the word after `AUTH`, as a line of words or
+/// as an array of strings with their lengths between them.
+fn user(head: &[u8]) -> Option<&[u8]> {
+    let end = head.iter().rposition(u8::is_ascii_whitespace)?;
+    let words = head[..end].split(u8::is_ascii_whitespace);
+    let strings = words.filter(|word| !word.is_empty() && !word.starts_with(b"$"));
+    strings.skip_while(|word| *word != b"AUTH").nth(1)
 }
 
 /// Hands on what arrives in one direction, when the network lets it, until the connection ends.
@@ -332,5 +340,24 @@ fn carry(state: &State, way: usize, from: &Receiver<Chunk>, mut to: TcpStream, w
     // The end is told to the other side, unless nothing is ever told.
     if !deaf.load(Ordering::Relaxed) {
         let _ = to.shutdown(Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::user;
+
+    #[test]
+    fn a_login_is_known_in_both_forms_once_the_name_is_whole() {
+        let user = |head: &str| user(head.as_bytes()).map(<[u8]>::to_owned);
+        assert_eq!(user("HELLO 3 AUTH ann word\r\n"), Some(b"ann".to_vec()));
+        let strings = "*3\r\n$4\r\nAUTH\r\n$3\r\nann\r\n$4\r\nword\r\n";
+        assert_eq!(user(strings), Some(b"ann".to_vec()));
+        let whole = strings.find("ann").map(|start| start + "ann\r".len());
+        for end in 0..strings.len() {
+            let known = whole.is_some_and(|whole| end >= whole);
+            assert_eq!(user(&strings[..end]).is_some(), known, "{}", &strings[..end]);
+        }
+        assert_eq!(user("HELLO 3\r\n"), None);
     }
 }

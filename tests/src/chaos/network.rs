@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Fault, Harm, World, between};
 use crate::random::Random;
 use crate::relay::Line;
+use crate::wait::eventually;
 
 /// What can go wrong with the network in every world: between one server and one Redis.
 pub fn faults<W: World>() -> Vec<Fault<W>> {
@@ -23,7 +24,7 @@ pub fn faults<W: World>() -> Vec<Fault<W>> {
 /// The connections of a server end, a few times.
 pub fn cut(lines: [&Line; 2], random: &mut Random) -> Harm {
     for _ in 0..=random.below(4) {
-        lines[random.below(lines.len())].cut();
+        any(lines, random).1.cut();
         thread::sleep(between(random, 0, 400));
     }
     Harm::NONE
@@ -31,7 +32,7 @@ pub fn cut(lines: [&Line; 2], random: &mut Random) -> Harm {
 
 /// Everything takes longer.
 pub fn delay(lines: [&Line; 2], random: &mut Random) -> Harm {
-    let line = lines[random.below(lines.len())];
+    let (_, line) = any(lines, random);
     line.delay(between(random, 10, 300));
     thread::sleep(between(random, 500, 2500));
     line.delay(Duration::ZERO);
@@ -40,7 +41,7 @@ pub fn delay(lines: [&Line; 2], random: &mut Random) -> Harm {
 
 /// Bytes come a few at a time.
 pub fn split(lines: [&Line; 2], random: &mut Random) -> Harm {
-    let line = lines[random.below(lines.len())];
+    let (_, line) = any(lines, random);
     line.split(true);
     thread::sleep(between(random, 500, 2000));
     line.split(false);
@@ -62,28 +63,36 @@ pub fn stall(lines: [&Line; 2], random: &mut Random) -> Harm {
 
 /// Nothing arrives in one direction, or in both; at which server.
 fn still(lines: [&Line; 2], random: &mut Random, time: Duration) -> usize {
-    let n = random.below(lines.len());
+    let (n, line) = any(lines, random);
     let way = random.below(3);
-    lines[n].stall_ways(way != 1, way != 2);
+    line.stall_ways(way != 1, way != 2);
     thread::sleep(time);
-    lines[n].flow();
+    line.flow();
     n
 }
 
 /// Connections are silent from now on, without an end, until a server gives them up.
 pub fn deafen(lines: [&Line; 2], random: &mut Random) -> Harm {
-    let n = random.below(lines.len());
-    lines[n].deafen();
-    lines[n].silence_is_noticed();
+    let (n, line) = any(lines, random);
+    line.deafen();
+    line.silence_is_noticed();
     Harm { cut_off: Some(n), ..Harm::NONE }
 }
 
 /// A server cannot connect for a while.
 pub fn refuse(lines: [&Line; 2], random: &mut Random) -> Harm {
-    let n = random.below(lines.len());
-    lines[n].refuse(true);
-    lines[n].cut();
+    let (n, line) = any(lines, random);
+    line.refuse(true);
+    line.cut();
     thread::sleep(between(random, 100, 5000));
-    lines[n].refuse(false);
+    line.refuse(false);
     Harm { cut_off: Some(n), ..Harm::NONE }
+}
+
+/// One of the lines, once it is in use.
+fn any<'a>(lines: [&'a Line; 2], random: &mut Random) -> (usize, &'a Line) {
+    let n = random.below(lines.len());
+    let used = || (lines[n].connections() > 0).then_some(());
+    eventually("a server is connected", used);
+    (n, lines[n])
 }
