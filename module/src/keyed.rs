@@ -105,7 +105,7 @@ impl<'a, T: Subject> OpenKey<'a, T> {
             space.queue(value.id, value.it.next_tick());
             result
         });
-        publish(self.key.ctx(), name, self.aloud);
+        publish(self.key.ctx(), (db, name), self.aloud);
         Some(result)
     }
 
@@ -173,12 +173,13 @@ pub(crate) fn detach<T: Subject>(value: &mut Value<T>, db: u32) {
 }
 
 /// Publishes and remembers the events of the change that was just made.
-fn publish(ctx: &Ctx, name: &Str, aloud: bool) {
+fn publish(ctx: &Ctx, (db, name): (u32, &Str), aloud: bool) {
+    let of = Name { db, key: name.bytes() };
     let outbox = cell::with(|state| {
-        if state.outbox.is_empty() { None } else { Some(std::mem::take(&mut state.outbox)) }
+        (!state.outbox.is_empty())
+            .then(|| (std::mem::take(&mut state.outbox), recent(state).expect(of)))
     });
-    let Some(mut outbox) = outbox else { return };
-    let of = Name { db: ctx.db(), key: name.bytes() };
+    let Some((mut outbox, hash)) = outbox else { return };
     outbox.drain(|seq, event| {
         if aloud {
             ctx.publish(name, event);
@@ -187,7 +188,7 @@ fn publish(ctx: &Ctx, name: &Str, aloud: bool) {
             state.counters.events += u64::from(aloud);
             // The timer's last visit is near enough, and costs nothing.
             let now = state.visited_ms;
-            recent(state).push(now, of, seq, event);
+            recent(state).push(now, hash, of, seq, event);
         });
     });
     cell::with(|state| state.outbox = outbox);

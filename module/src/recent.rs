@@ -4,9 +4,11 @@
 //! is a segment's number and an offset in it, so a place in a segment that is gone is known by its
 //! number alone: nothing ever has to be looked up to forget something.
 //!
-//! The records of one name are chained from its newest to its oldest. The newest of each name that
-//! falls into a bucket are chained too, the latest first: where such a chain comes to a place that
-//! is gone, everything after it is gone as well.
+//! The records of a bucket are chained from its newest to its oldest: where the chain comes to a
+//! place that is gone, everything after it is gone as well. A bucket may have several names. To
+//! chain the records of each name apart, a push would have to look at older records, which costs
+//! what is far dearer than all the rest of it: memory that is not in a cache. So a look-up passes
+//! those of other names, about one on average.
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,7 @@ mod tests;
 use std::collections::VecDeque;
 
 use crate::hash;
+use crate::native::prefetch;
 
 /// Bytes of a segment, or an eighth of all if that is less. Offsets have so many values.
 const SEGMENT: usize = 1 << OFFSET_BITS;
@@ -50,7 +53,7 @@ pub(crate) struct Recent {
     segments: VecDeque<Segment>,
     /// How many segments are gone, which the numbers of the others begin after.
     gone: u64,
-    /// By bucket: the place of the newest record of the name that had an event last.
+    /// By bucket: the place of its newest record.
     newest: Vec<u64>,
     bytes: usize,
     events: u64,
@@ -67,18 +70,15 @@ struct Segment {
 /// What stands before the key and the event of a record.
 #[derive(Debug, Clone, Copy)]
 struct Head {
-    hash: u64,
-    /// The name's record before this one.
+    /// The bucket's record before this one.
     older: u64,
-    /// While it is its name's newest: the newest of the next name in the bucket.
-    next: u64,
     seq: u64,
     db: u32,
     key: u32,
     event: u32,
 }
 
-const HEAD: usize = 44;
+const HEAD: usize = 28;
 
 // === impl Limits ===
 
@@ -129,10 +129,20 @@ impl Recent {
         self.bytes + self.newest.len() * size_of::<u64>()
     }
 
-    /// Keeps an event of a name, whose sequences grow.
-    pub(crate) fn push(&mut self, now_ms: u64, name: Name<'_>, seq: u64, event: &[u8]) {
+    /// Has the bucket of a name fetched ahead that will soon have an event; the name's hash.
+    pub(crate) fn expect(&self, name: Name<'_>) -> u64 {
+        if !self.is_on() {
+            return 0;
+        }
+        let hash = name.hash();
+        self.newest.get(self.bucket(hash)).into_iter().for_each(prefetch::soon);
+        hash
+    }
+
+    /// Keeps an event of a name of this hash, whose sequences grow.
+    pub(crate) fn push(&mut self, now_ms: u64, hash: u64, name: Name<'_>, seq: u64, event: &[u8]) {
         if self.is_on() {
-            self.push_by(name.hash(), now_ms, name, seq, event);
+            self.push_by(now_ms, hash, name, seq, event);
         }
     }
 
@@ -149,11 +159,11 @@ impl Recent {
             if !self.segments.front().is_some_and(over) {
                 return;
             }
-            self.drop_oldest();
+            drop(self.drop_oldest());
         }
     }
 
-    fn push_by(&mut self, hash: u64, now_ms: u64, name: Name<'_>, seq: u64, event: &[u8]) {
+    fn push_by(&mut self, now_ms: u64, hash: u64, name: Name<'_>, seq: u64, event: &[u8]) {
         let need = HEAD + name.key.len() + event.len();
         let lengths = (u32::try_from(name.key.len()), u32::try_from(event.len()));
         let (Ok(key), Ok(length)) = lengths else { return };
@@ -168,13 +178,11 @@ impl Recent {
             self.add_segment(need);
         }
         let bucket = self.bucket(hash);
-        let older = self.take_out(bucket, hash);
-        let head =
-            Head { hash, older, next: self.newest[bucket], seq, db: name.db, key, event: length };
+        let head = Head { older: self.newest[bucket], seq, db: name.db, key, event: length };
         let number = self.gone + self.segments.len() as u64;
         let Some(segment) = self.segments.back_mut() else { return };
         self.newest[bucket] = (number << OFFSET_BITS) | segment.records.len() as u64;
-        head.push(&mut segment.records);
+        segment.records.extend_from_slice(&head.bytes());
         segment.records.extend_from_slice(name.key);
         segment.records.extend_from_slice(event);
         segment.count += 1;
@@ -184,14 +192,11 @@ impl Recent {
 
     fn above_by(&self, hash: u64, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
         let mut place = self.newest.get(self.bucket(hash)).copied().unwrap_or(NONE);
-        while let Some((head, _)) = self.record(place).filter(|(head, _)| head.hash != hash) {
-            place = head.next;
-        }
         let mut events = Vec::new();
         while let Some((head, rest)) = self.record(place) {
             let (key, rest) = rest.split_at(head.key as usize);
             if (head.db, key) == (name.db, name.key) {
-                // Whatever is older is lower: a server's sequences never go back.
+                // Whatever is older of the name is lower: a server's sequences never go back.
                 if head.seq <= seq {
                     break;
                 }
@@ -208,22 +213,6 @@ impl Recent {
         usize::try_from(hash & mask as u64).unwrap_or_default()
     }
 
-    /// Takes the newest record of a hash out of its bucket; its place.
-    fn take_out(&mut self, bucket: usize, hash: u64) -> u64 {
-        let (mut before, mut place) = (NONE, self.newest[bucket]);
-        while let Some((head, _)) = self.record(place) {
-            if head.hash == hash {
-                match self.segment_mut(before) {
-                    Some((segment, at)) => Head::set_next(&mut segment.records[at..], head.next),
-                    None => self.newest[bucket] = head.next,
-                }
-                return place;
-            }
-            (before, place) = (place, head.next);
-        }
-        NONE
-    }
-
     /// A record's head, and what follows it; `None` when it is gone.
     fn record(&self, place: u64) -> Option<(Head, &[u8])> {
         let (number, at) = split(place, self.gone)?;
@@ -231,28 +220,28 @@ impl Recent {
         Some((Head::read(head), rest))
     }
 
-    fn segment_mut(&mut self, place: u64) -> Option<(&mut Segment, usize)> {
-        let (number, at) = split(place, self.gone)?;
-        Some((self.segments.get_mut(number)?, at))
-    }
-
     /// A new segment for a record of so many bytes, and room for it.
     fn add_segment(&mut self, need: usize) {
         let size = need.max(SEGMENT.min(self.limits.bytes / 8));
+        let mut room = None;
         while self.bytes + size > self.limits.bytes && !self.segments.is_empty() {
-            self.drop_oldest();
+            room = self.drop_oldest();
         }
-        let segment = Segment { records: Vec::with_capacity(size), count: 0, latest_ms: 0 };
-        self.bytes += segment.records.capacity();
-        self.segments.push_back(segment);
+        // Where one goes for the other, its memory does as well.
+        let room = room.filter(|room| room.capacity() == size);
+        let mut records = room.unwrap_or_else(|| Vec::with_capacity(size));
+        records.clear();
+        self.bytes += records.capacity();
+        self.segments.push_back(Segment { records, count: 0, latest_ms: 0 });
     }
 
-    fn drop_oldest(&mut self) {
-        if let Some(segment) = self.segments.pop_front() {
-            self.gone += 1;
-            self.bytes -= segment.records.capacity();
-            self.events -= segment.count;
-        }
+    /// Forgets the oldest segment; its memory.
+    fn drop_oldest(&mut self) -> Option<Vec<u8>> {
+        let segment = self.segments.pop_front()?;
+        self.gone += 1;
+        self.bytes -= segment.records.capacity();
+        self.events -= segment.count;
+        Some(segment.records)
     }
 }
 
@@ -275,13 +264,14 @@ impl Segment {
 // === impl Head ===
 
 impl Head {
-    fn push(&self, out: &mut Vec<u8>) {
-        for number in [self.hash, self.older, self.next, self.seq] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        for number in [self.db, self.key, self.event] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
+    fn bytes(&self) -> [u8; HEAD] {
+        let mut bytes = [0; HEAD];
+        bytes[..8].copy_from_slice(&self.older.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.seq.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.db.to_le_bytes());
+        bytes[20..24].copy_from_slice(&self.key.to_le_bytes());
+        bytes[24..].copy_from_slice(&self.event.to_le_bytes());
+        bytes
     }
 
     fn read(bytes: &[u8; HEAD]) -> Self {
@@ -295,19 +285,6 @@ impl Head {
             number.copy_from_slice(&bytes[at..at + 4]);
             u32::from_le_bytes(number)
         };
-        Self {
-            hash: long(0),
-            older: long(8),
-            next: long(16),
-            seq: long(24),
-            db: short(32),
-            key: short(36),
-            event: short(40),
-        }
-    }
-
-    /// Changes the one number of a record that changes.
-    fn set_next(record: &mut [u8], next: u64) {
-        record[16..24].copy_from_slice(&next.to_le_bytes());
+        Self { older: long(0), seq: long(8), db: short(16), key: short(20), event: short(24) }
     }
 }
