@@ -175,11 +175,8 @@ pub(crate) fn detach<T: Subject>(value: &mut Value<T>, db: u32) {
 /// Publishes and remembers the events of the change that was just made.
 fn publish(ctx: &Ctx, (db, name): (u32, &Str), aloud: bool) {
     let of = Name { db, key: name.bytes() };
-    let outbox = cell::with(|state| {
-        (!state.outbox.is_empty())
-            .then(|| (std::mem::take(&mut state.outbox), recent(state).expect(of)))
-    });
-    let Some((mut outbox, hash)) = outbox else { return };
+    let outbox = cell::with(|state| state.outbox.take_if(|outbox| !outbox.is_empty()));
+    let Some(mut outbox) = outbox else { return };
     outbox.drain(|seq, event| {
         if aloud {
             ctx.publish(name, event);
@@ -188,10 +185,10 @@ fn publish(ctx: &Ctx, (db, name): (u32, &Str), aloud: bool) {
             state.counters.events += u64::from(aloud);
             // The timer's last visit is near enough, and costs nothing.
             let now = state.visited_ms;
-            recent(state).push(now, hash, of, seq, event);
+            recent(state).push(now, of, seq, event);
         });
     });
-    cell::with(|state| state.outbox = outbox);
+    cell::with(|state| state.outbox = Some(outbox));
 }
 
 /// The memory of recent events, as the settings want it now.

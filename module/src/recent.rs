@@ -55,6 +55,9 @@ pub(crate) struct Recent {
     gone: u64,
     /// By bucket: the place of its newest record.
     newest: Vec<u64>,
+    /// The place and the hash of the last record, while it is not in its bucket yet: there it comes
+    /// with the next one, when the bucket, which is seldom in a cache, has been fetched.
+    loose: Option<(u64, u64)>,
     bytes: usize,
     events: u64,
 }
@@ -70,7 +73,7 @@ struct Segment {
 /// What stands before the key and the event of a record.
 #[derive(Debug, Clone, Copy)]
 struct Head {
-    /// The bucket's record before this one.
+    /// The bucket's record before this one; first, as it is written last.
     older: u64,
     seq: u64,
     db: u32,
@@ -129,25 +132,15 @@ impl Recent {
         self.bytes + self.newest.len() * size_of::<u64>()
     }
 
-    /// Has the bucket of a name fetched ahead that will soon have an event; the name's hash.
-    pub(crate) fn expect(&self, name: Name<'_>) -> u64 {
-        if !self.is_on() {
-            return 0;
-        }
-        let hash = name.hash();
-        self.newest.get(self.bucket(hash)).into_iter().for_each(prefetch::soon);
-        hash
-    }
-
-    /// Keeps an event of a name of this hash, whose sequences grow.
-    pub(crate) fn push(&mut self, now_ms: u64, hash: u64, name: Name<'_>, seq: u64, event: &[u8]) {
+    /// Keeps an event of a name, whose sequences grow.
+    pub(crate) fn push(&mut self, now_ms: u64, name: Name<'_>, seq: u64, event: &[u8]) {
         if self.is_on() {
-            self.push_by(now_ms, hash, name, seq, event);
+            self.push_by(now_ms, name.hash(), name, seq, event);
         }
     }
 
     /// The events of a name above a sequence, oldest first.
-    pub(crate) fn above(&self, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
+    pub(crate) fn above(&mut self, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
         self.above_by(name.hash(), name, seq)
     }
 
@@ -177,20 +170,35 @@ impl Recent {
             self.expire(now_ms);
             self.add_segment(need);
         }
-        let bucket = self.bucket(hash);
-        let head = Head { older: self.newest[bucket], seq, db: name.db, key, event: length };
+        self.tie();
         let number = self.gone + self.segments.len() as u64;
         let Some(segment) = self.segments.back_mut() else { return };
-        self.newest[bucket] = (number << OFFSET_BITS) | segment.records.len() as u64;
+        self.loose = Some(((number << OFFSET_BITS) | segment.records.len() as u64, hash));
+        let head = Head { older: NONE, seq, db: name.db, key, event: length };
         segment.records.extend_from_slice(&head.bytes());
         segment.records.extend_from_slice(name.key);
         segment.records.extend_from_slice(event);
         segment.count += 1;
         segment.latest_ms = now_ms;
         self.events += 1;
+        prefetch::soon(&self.newest[self.bucket(hash)]);
     }
 
-    fn above_by(&self, hash: u64, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
+    /// Puts the last record into its bucket.
+    fn tie(&mut self) {
+        let Some((place, hash)) = self.loose.take() else { return };
+        let bucket = self.bucket(hash);
+        let older = std::mem::replace(&mut self.newest[bucket], place);
+        // It is gone already when there was no room for it and one more.
+        if let Some((number, at)) = split(place, self.gone)
+            && let Some(segment) = self.segments.get_mut(number)
+        {
+            segment.records[at..at + 8].copy_from_slice(&older.to_le_bytes());
+        }
+    }
+
+    fn above_by(&mut self, hash: u64, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
+        self.tie();
         let mut place = self.newest.get(self.bucket(hash)).copied().unwrap_or(NONE);
         let mut events = Vec::new();
         while let Some((head, rest)) = self.record(place) {

@@ -20,9 +20,9 @@ fn events_above_a_sequence_come_oldest_first() {
     let mut recent = bounded(1 << 20, 1_000);
     let others = [Name { db: 1, ..ROOM }, Name { key: b"roo", ..ROOM }, Name { key: b"", db: 0 }];
     for seq in 1..=4 {
-        recent.push(0, ROOM.hash(), ROOM, seq, format!("event {seq}").as_bytes());
+        recent.push(0, ROOM, seq, format!("event {seq}").as_bytes());
         for other in others {
-            recent.push(0, other.hash(), other, seq, b"no");
+            recent.push(0, other, seq, b"no");
         }
     }
     assert_eq!(texts(recent.above(ROOM, 2)), ["event 3", "event 4"]);
@@ -49,7 +49,7 @@ fn names_of_the_same_hash_do_not_mix() {
 fn the_oldest_go_when_the_bytes_are_used_up() {
     let mut recent = bounded(64 * 1024, 1_000);
     for seq in 1..=10_000 {
-        recent.push(0, ROOM.hash(), ROOM, seq, &[b'x'; 100]);
+        recent.push(0, ROOM, seq, &[b'x'; 100]);
         assert!(recent.bytes <= 64 * 1024);
     }
     let kept = recent.above(ROOM, 0).len();
@@ -61,22 +61,23 @@ fn the_oldest_go_when_the_bytes_are_used_up() {
 #[test]
 fn large_events_have_room_of_their_own_and_those_above_all_bytes_are_not_kept() {
     let mut recent = bounded(256 * 1024, 1_000);
-    recent.push(0, ROOM.hash(), ROOM, 1, &vec![b'x'; 200_000]);
-    recent.push(0, ROOM.hash(), ROOM, 2, b"small");
-    let lengths =
-        |recent: &Recent| recent.above(ROOM, 0).into_iter().map(<[u8]>::len).collect::<Vec<_>>();
-    assert_eq!(lengths(&recent), [200_000, 5]);
-    recent.push(0, ROOM.hash(), ROOM, 3, &vec![b'x'; 256 * 1024]);
-    assert_eq!(lengths(&recent), [200_000, 5]);
-    recent.push(0, ROOM.hash(), ROOM, 4, &vec![b'x'; 200_000]);
-    assert_eq!(lengths(&recent), [5, 200_000]);
+    recent.push(0, ROOM, 1, &vec![b'x'; 200_000]);
+    recent.push(0, ROOM, 2, b"small");
+    let lengths = |recent: &mut Recent| {
+        recent.above(ROOM, 0).into_iter().map(<[u8]>::len).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(&mut recent), [200_000, 5]);
+    recent.push(0, ROOM, 3, &vec![b'x'; 256 * 1024]);
+    assert_eq!(lengths(&mut recent), [200_000, 5]);
+    recent.push(0, ROOM, 4, &vec![b'x'; 200_000]);
+    assert_eq!(lengths(&mut recent), [5, 200_000]);
 }
 
 #[test]
 fn what_is_older_than_it_must_be_kept_goes_some_at_a_time() {
     let mut recent = bounded(64 << 20, 1_000);
     for seq in 1..=100_000 {
-        recent.push(seq / 100, ROOM.hash(), ROOM, seq, &[b'x'; 100]);
+        recent.push(seq / 100, ROOM, seq, &[b'x'; 100]);
     }
     let all = recent.segments.len();
     assert!(all > 2 * STEP);
@@ -88,10 +89,10 @@ fn what_is_older_than_it_must_be_kept_goes_some_at_a_time() {
     assert_eq!((recent.events(), recent.bytes), (0, 0));
     assert!(recent.above(ROOM, 0).is_empty());
     // The index has places of what is gone.
-    recent.push(5_000, ROOM.hash(), ROOM, 100_001, b"new");
+    recent.push(5_000, ROOM, 100_001, b"new");
     assert_eq!(texts(recent.above(ROOM, 0)), ["new"]);
     // A new segment, too, makes room for itself.
-    recent.push(9_000, ROOM.hash(), ROOM, 100_002, &vec![b'x'; SEGMENT]);
+    recent.push(9_000, ROOM, 100_002, &vec![b'x'; SEGMENT]);
     assert_eq!(recent.above(ROOM, 0).len(), 1);
 }
 
@@ -99,11 +100,11 @@ fn what_is_older_than_it_must_be_kept_goes_some_at_a_time() {
 fn without_bytes_or_time_there_is_no_memory() {
     for off in [Limits { bytes: 0, ms: 1_000 }, Limits { bytes: 1 << 20, ms: 0 }] {
         let mut recent = bounded(1 << 20, 1_000);
-        recent.push(0, ROOM.hash(), ROOM, 1, b"kept");
+        recent.push(0, ROOM, 1, b"kept");
         assert!(recent.bound(Limits { bytes: 1 << 20, ms: 500 }).is_none());
         assert_eq!(recent.events(), 1, "another time forgets nothing by itself");
         assert!(recent.bound(off).is_some_and(|old| old.events() == 1));
-        recent.push(0, ROOM.hash(), ROOM, 2, b"not kept");
+        recent.push(0, ROOM, 2, b"not kept");
         assert!(!recent.is_on() && recent.above(ROOM, 0).is_empty());
         assert_eq!((recent.events(), recent.bytes()), (0, 0));
     }
