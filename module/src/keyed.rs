@@ -174,9 +174,9 @@ pub(crate) fn detach<T: Subject>(value: &mut Value<T>, db: u32) {
 
 /// Publishes and remembers the events of the change that was just made.
 fn publish(ctx: &Ctx, (db, name): (u32, &Str), aloud: bool) {
-    let of = Name { db, key: name.bytes() };
     let outbox = cell::with(|state| state.outbox.take_if(|outbox| !outbox.is_empty()));
     let Some(mut outbox) = outbox else { return };
+    let of = Name::new(db, name.bytes());
     outbox.drain(|seq, event| {
         if aloud {
             ctx.publish(name, event);

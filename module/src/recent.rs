@@ -40,10 +40,11 @@ pub(crate) struct Limits {
 }
 
 /// Whose event it is: a database and the name of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Name<'a> {
-    pub(crate) db: u32,
-    pub(crate) key: &'a [u8],
+    db: u32,
+    key: &'a [u8],
+    hash: u64,
 }
 
 /// One per server process. Nothing of it is stored.
@@ -98,9 +99,9 @@ impl Limits {
 
 // === impl Name ===
 
-impl Name<'_> {
-    fn hash(self) -> u64 {
-        hash::of(self.key) ^ u64::from(self.db)
+impl<'a> Name<'a> {
+    pub(crate) fn new(db: u32, key: &'a [u8]) -> Self {
+        Self { db, key, hash: hash::of(key) ^ u64::from(db) }
     }
 }
 
@@ -134,29 +135,6 @@ impl Recent {
 
     /// Keeps an event of a name, whose sequences grow.
     pub(crate) fn push(&mut self, now_ms: u64, name: Name<'_>, seq: u64, event: &[u8]) {
-        if self.is_on() {
-            self.push_by(now_ms, name.hash(), name, seq, event);
-        }
-    }
-
-    /// The events of a name above a sequence, oldest first.
-    pub(crate) fn above(&mut self, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
-        self.above_by(name.hash(), name, seq)
-    }
-
-    /// Forgets what is older than it must keep, some of it when that is much.
-    pub(crate) fn expire(&mut self, now_ms: u64) {
-        for _ in 0..STEP {
-            let ms = self.limits.ms;
-            let over = |segment: &Segment| segment.latest_ms.saturating_add(ms) < now_ms;
-            if !self.segments.front().is_some_and(over) {
-                return;
-            }
-            drop(self.drop_oldest());
-        }
-    }
-
-    fn push_by(&mut self, now_ms: u64, hash: u64, name: Name<'_>, seq: u64, event: &[u8]) {
         let need = HEAD + name.key.len() + event.len();
         let lengths = (u32::try_from(name.key.len()), u32::try_from(event.len()));
         let (Ok(key), Ok(length)) = lengths else { return };
@@ -173,7 +151,7 @@ impl Recent {
         self.tie();
         let number = self.gone + self.segments.len() as u64;
         let Some(segment) = self.segments.back_mut() else { return };
-        self.loose = Some(((number << OFFSET_BITS) | segment.records.len() as u64, hash));
+        self.loose = Some(((number << OFFSET_BITS) | segment.records.len() as u64, name.hash));
         let head = Head { older: NONE, seq, db: name.db, key, event: length };
         segment.records.extend_from_slice(&head.bytes());
         segment.records.extend_from_slice(name.key);
@@ -181,25 +159,13 @@ impl Recent {
         segment.count += 1;
         segment.latest_ms = now_ms;
         self.events += 1;
-        prefetch::soon(&self.newest[self.bucket(hash)]);
+        prefetch::soon(&self.newest[self.bucket(name.hash)]);
     }
 
-    /// Puts the last record into its bucket.
-    fn tie(&mut self) {
-        let Some((place, hash)) = self.loose.take() else { return };
-        let bucket = self.bucket(hash);
-        let older = std::mem::replace(&mut self.newest[bucket], place);
-        // It is gone already when there was no room for it and one more.
-        if let Some((number, at)) = split(place, self.gone)
-            && let Some(segment) = self.segments.get_mut(number)
-        {
-            segment.records[at..at + 8].copy_from_slice(&older.to_le_bytes());
-        }
-    }
-
-    fn above_by(&mut self, hash: u64, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
+    /// The events of a name above a sequence, oldest first.
+    pub(crate) fn above(&mut self, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
         self.tie();
-        let mut place = self.newest.get(self.bucket(hash)).copied().unwrap_or(NONE);
+        let mut place = self.newest.get(self.bucket(name.hash)).copied().unwrap_or(NONE);
         let mut events = Vec::new();
         while let Some((head, rest)) = self.record(place) {
             let (key, rest) = rest.split_at(head.key as usize);
@@ -214,6 +180,31 @@ impl Recent {
         }
         events.reverse();
         events
+    }
+
+    /// Forgets what is older than it must keep, some of it when that is much.
+    pub(crate) fn expire(&mut self, now_ms: u64) {
+        for _ in 0..STEP {
+            let ms = self.limits.ms;
+            let over = |segment: &Segment| segment.latest_ms.saturating_add(ms) < now_ms;
+            if !self.segments.front().is_some_and(over) {
+                return;
+            }
+            drop(self.drop_oldest());
+        }
+    }
+
+    /// Puts the last record into its bucket.
+    fn tie(&mut self) {
+        let Some((place, hash)) = self.loose.take() else { return };
+        let bucket = self.bucket(hash);
+        let older = std::mem::replace(&mut self.newest[bucket], place);
+        // It is gone already when there was no room for it and one more.
+        if let Some((number, at)) = split(place, self.gone)
+            && let Some(segment) = self.segments.get_mut(number)
+        {
+            segment.records[at..at + 8].copy_from_slice(&older.to_le_bytes());
+        }
     }
 
     fn bucket(&self, hash: u64) -> usize {
