@@ -105,7 +105,7 @@ impl<'a, T: Subject> OpenKey<'a, T> {
             space.queue(value.id, value.it.next_tick());
             result
         });
-        publish(self.key.ctx(), name, self.aloud);
+        publish(self.key.ctx(), (db, name), self.aloud);
         Some(result)
     }
 
@@ -173,12 +173,10 @@ pub(crate) fn detach<T: Subject>(value: &mut Value<T>, db: u32) {
 }
 
 /// Publishes and remembers the events of the change that was just made.
-fn publish(ctx: &Ctx, name: &Str, aloud: bool) {
-    let outbox = cell::with(|state| {
-        if state.outbox.is_empty() { None } else { Some(std::mem::take(&mut state.outbox)) }
-    });
+fn publish(ctx: &Ctx, (db, name): (u32, &Str), aloud: bool) {
+    let outbox = cell::with(|state| state.outbox.take_if(|outbox| !outbox.is_empty()));
     let Some(mut outbox) = outbox else { return };
-    let of = Name { db: ctx.db(), key: name.bytes() };
+    let of = Name::new(db, name.bytes());
     outbox.drain(|seq, event| {
         if aloud {
             ctx.publish(name, event);
@@ -190,7 +188,7 @@ fn publish(ctx: &Ctx, name: &Str, aloud: bool) {
             recent(state).push(now, of, seq, event);
         });
     });
-    cell::with(|state| state.outbox = outbox);
+    cell::with(|state| state.outbox = Some(outbox));
 }
 
 /// The memory of recent events, as the settings want it now.

@@ -4,9 +4,11 @@
 //! is a segment's number and an offset in it, so a place in a segment that is gone is known by its
 //! number alone: nothing ever has to be looked up to forget something.
 //!
-//! The records of one name are chained from its newest to its oldest. The newest of each name that
-//! falls into a bucket are chained too, the latest first: where such a chain comes to a place that
-//! is gone, everything after it is gone as well.
+//! The records of a bucket are chained from its newest to its oldest: where the chain comes to a
+//! place that is gone, everything after it is gone as well. A bucket may have several names. To
+//! chain the records of each name apart, a push would have to look at older records, which costs
+//! what is far dearer than all the rest of it: memory that is not in a cache. So a look-up passes
+//! those of other names, about one on average.
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,7 @@ mod tests;
 use std::collections::VecDeque;
 
 use crate::hash;
+use crate::native::prefetch;
 
 /// Bytes of a segment, or an eighth of all if that is less. Offsets have so many values.
 const SEGMENT: usize = 1 << OFFSET_BITS;
@@ -37,10 +40,11 @@ pub(crate) struct Limits {
 }
 
 /// Whose event it is: a database and the name of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Name<'a> {
-    pub(crate) db: u32,
-    pub(crate) key: &'a [u8],
+    db: u32,
+    key: &'a [u8],
+    hash: u64,
 }
 
 /// One per server process. Nothing of it is stored.
@@ -50,8 +54,11 @@ pub(crate) struct Recent {
     segments: VecDeque<Segment>,
     /// How many segments are gone, which the numbers of the others begin after.
     gone: u64,
-    /// By bucket: the place of the newest record of the name that had an event last.
+    /// By bucket: the place of its newest record.
     newest: Vec<u64>,
+    /// The place and the hash of the last record, while it is not in its bucket yet: there it comes
+    /// with the next one, when the bucket, which is seldom in a cache, has been fetched.
+    loose: Option<(u64, u64)>,
     bytes: usize,
     events: u64,
 }
@@ -67,18 +74,15 @@ struct Segment {
 /// What stands before the key and the event of a record.
 #[derive(Debug, Clone, Copy)]
 struct Head {
-    hash: u64,
-    /// The name's record before this one.
+    /// The bucket's record before this one; first, as it is written last.
     older: u64,
-    /// While it is its name's newest: the newest of the next name in the bucket.
-    next: u64,
     seq: u64,
     db: u32,
     key: u32,
     event: u32,
 }
 
-const HEAD: usize = 44;
+const HEAD: usize = 28;
 
 // === impl Limits ===
 
@@ -95,9 +99,9 @@ impl Limits {
 
 // === impl Name ===
 
-impl Name<'_> {
-    fn hash(self) -> u64 {
-        hash::of(self.key) ^ u64::from(self.db)
+impl<'a> Name<'a> {
+    pub(crate) fn new(db: u32, key: &'a [u8]) -> Self {
+        Self { db, key, hash: hash::of(key) ^ u64::from(db) }
     }
 }
 
@@ -135,29 +139,6 @@ impl Recent {
 
     /// Keeps an event of a name, whose sequences grow.
     pub(crate) fn push(&mut self, now_ms: u64, name: Name<'_>, seq: u64, event: &[u8]) {
-        if self.is_on() {
-            self.push_by(name.hash(), now_ms, name, seq, event);
-        }
-    }
-
-    /// The events of a name above a sequence, oldest first.
-    pub(crate) fn above(&self, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
-        self.above_by(name.hash(), name, seq)
-    }
-
-    /// Forgets what is older than it must keep, some of it when that is much.
-    pub(crate) fn expire(&mut self, now_ms: u64) {
-        for _ in 0..STEP {
-            let ms = self.limits.ms;
-            let over = |segment: &Segment| segment.latest_ms.saturating_add(ms) < now_ms;
-            if !self.segments.front().is_some_and(over) {
-                return;
-            }
-            self.drop_oldest();
-        }
-    }
-
-    fn push_by(&mut self, hash: u64, now_ms: u64, name: Name<'_>, seq: u64, event: &[u8]) {
         let need = HEAD + name.key.len() + event.len();
         let lengths = (u32::try_from(name.key.len()), u32::try_from(event.len()));
         let (Ok(key), Ok(length)) = lengths else { return };
@@ -171,31 +152,29 @@ impl Recent {
             self.expire(now_ms);
             self.add_segment(need);
         }
-        let bucket = self.bucket(hash);
-        let older = self.take_out(bucket, hash);
-        let head =
-            Head { hash, older, next: self.newest[bucket], seq, db: name.db, key, event: length };
+        self.tie();
         let number = self.gone + self.segments.len() as u64;
         let Some(segment) = self.segments.back_mut() else { return };
-        self.newest[bucket] = (number << OFFSET_BITS) | segment.records.len() as u64;
-        head.push(&mut segment.records);
+        self.loose = Some(((number << OFFSET_BITS) | segment.records.len() as u64, name.hash));
+        let head = Head { older: NONE, seq, db: name.db, key, event: length };
+        segment.records.extend_from_slice(&head.bytes());
         segment.records.extend_from_slice(name.key);
         segment.records.extend_from_slice(event);
         segment.count += 1;
         segment.latest_ms = now_ms;
         self.events += 1;
+        prefetch::soon(&self.newest[self.bucket(name.hash)]);
     }
 
-    fn above_by(&self, hash: u64, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
-        let mut place = self.newest.get(self.bucket(hash)).copied().unwrap_or(NONE);
-        while let Some((head, _)) = self.record(place).filter(|(head, _)| head.hash != hash) {
-            place = head.next;
-        }
+    /// The events of a name above a sequence, oldest first.
+    pub(crate) fn above(&mut self, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
+        self.tie();
+        let mut place = self.newest.get(self.bucket(name.hash)).copied().unwrap_or(NONE);
         let mut events = Vec::new();
         while let Some((head, rest)) = self.record(place) {
             let (key, rest) = rest.split_at(head.key as usize);
             if (head.db, key) == (name.db, name.key) {
-                // Whatever is older is lower: a server's sequences never go back.
+                // Whatever is older of the name is lower: a server's sequences never go back.
                 if head.seq <= seq {
                     break;
                 }
@@ -207,25 +186,34 @@ impl Recent {
         events
     }
 
+    /// Forgets what is older than it must keep, some of it when that is much.
+    pub(crate) fn expire(&mut self, now_ms: u64) {
+        for _ in 0..STEP {
+            let ms = self.limits.ms;
+            let over = |segment: &Segment| segment.latest_ms.saturating_add(ms) < now_ms;
+            if !self.segments.front().is_some_and(over) {
+                return;
+            }
+            drop(self.drop_oldest());
+        }
+    }
+
+    /// Puts the last record into its bucket.
+    fn tie(&mut self) {
+        let Some((place, hash)) = self.loose.take() else { return };
+        let bucket = self.bucket(hash);
+        let older = std::mem::replace(&mut self.newest[bucket], place);
+        // It is gone already when there was no room for it and one more.
+        if let Some((number, at)) = split(place, self.gone)
+            && let Some(segment) = self.segments.get_mut(number)
+        {
+            segment.records[at..at + 8].copy_from_slice(&older.to_le_bytes());
+        }
+    }
+
     fn bucket(&self, hash: u64) -> usize {
         let mask = self.newest.len().saturating_sub(1);
         usize::try_from(hash & mask as u64).unwrap_or_default()
-    }
-
-    /// Takes the newest record of a hash out of its bucket; its place.
-    fn take_out(&mut self, bucket: usize, hash: u64) -> u64 {
-        let (mut before, mut place) = (NONE, self.newest[bucket]);
-        while let Some((head, _)) = self.record(place) {
-            if head.hash == hash {
-                match self.segment_mut(before) {
-                    Some((segment, at)) => Head::set_next(&mut segment.records[at..], head.next),
-                    None => self.newest[bucket] = head.next,
-                }
-                return place;
-            }
-            (before, place) = (place, head.next);
-        }
-        NONE
     }
 
     /// A record's head, and what follows it; `None` when it is gone.
@@ -235,28 +223,28 @@ impl Recent {
         Some((Head::read(head), rest))
     }
 
-    fn segment_mut(&mut self, place: u64) -> Option<(&mut Segment, usize)> {
-        let (number, at) = split(place, self.gone)?;
-        Some((self.segments.get_mut(number)?, at))
-    }
-
     /// A new segment for a record of so many bytes, and room for it.
     fn add_segment(&mut self, need: usize) {
         let size = need.max(SEGMENT.min(self.limits.bytes / 8));
+        let mut room = None;
         while self.bytes + size > self.limits.bytes && !self.segments.is_empty() {
-            self.drop_oldest();
+            room = self.drop_oldest();
         }
-        let segment = Segment { records: Vec::with_capacity(size), count: 0, latest_ms: 0 };
-        self.bytes += segment.records.capacity();
-        self.segments.push_back(segment);
+        // Where one goes for the other, its memory does as well.
+        let room = room.filter(|room| room.capacity() == size);
+        let mut records = room.unwrap_or_else(|| Vec::with_capacity(size));
+        records.clear();
+        self.bytes += records.capacity();
+        self.segments.push_back(Segment { records, count: 0, latest_ms: 0 });
     }
 
-    fn drop_oldest(&mut self) {
-        if let Some(segment) = self.segments.pop_front() {
-            self.gone += 1;
-            self.bytes -= segment.records.capacity();
-            self.events -= segment.count;
-        }
+    /// Forgets the oldest segment; its memory.
+    fn drop_oldest(&mut self) -> Option<Vec<u8>> {
+        let segment = self.segments.pop_front()?;
+        self.gone += 1;
+        self.bytes -= segment.records.capacity();
+        self.events -= segment.count;
+        Some(segment.records)
     }
 }
 
@@ -279,13 +267,14 @@ impl Segment {
 // === impl Head ===
 
 impl Head {
-    fn push(&self, out: &mut Vec<u8>) {
-        for number in [self.hash, self.older, self.next, self.seq] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        for number in [self.db, self.key, self.event] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
+    fn bytes(&self) -> [u8; HEAD] {
+        let mut bytes = [0; HEAD];
+        bytes[..8].copy_from_slice(&self.older.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.seq.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.db.to_le_bytes());
+        bytes[20..24].copy_from_slice(&self.key.to_le_bytes());
+        bytes[24..].copy_from_slice(&self.event.to_le_bytes());
+        bytes
     }
 
     fn read(bytes: &[u8; HEAD]) -> Self {
@@ -299,19 +288,6 @@ impl Head {
             number.copy_from_slice(&bytes[at..at + 4]);
             u32::from_le_bytes(number)
         };
-        Self {
-            hash: long(0),
-            older: long(8),
-            next: long(16),
-            seq: long(24),
-            db: short(32),
-            key: short(36),
-            event: short(40),
-        }
-    }
-
-    /// Changes the one number of a record that changes.
-    fn set_next(record: &mut [u8], next: u64) {
-        record[16..24].copy_from_slice(&next.to_le_bytes());
+        Self { older: long(0), seq: long(8), db: short(16), key: short(20), event: short(24) }
     }
 }

@@ -39,8 +39,9 @@ pub(crate) struct State {
     pub(crate) own_delete: bool,
     /// Lease changes that replicas must still hear of.
     pub(crate) untold: Vec<LeaseNews>,
-    /// Events of the running command or slice.
-    pub(crate) outbox: Outbox,
+    /// Events of the running command or slice; nothing while they are published. In a box, as it
+    /// goes to and fro: moving the fields themselves waits for every store before.
+    pub(crate) outbox: Option<Box<Outbox>>,
     /// Events of late. What the server was told otherwise, by a flush or a load, changes nothing
     /// of what was announced.
     pub(crate) recent: Recent,
@@ -103,7 +104,7 @@ impl State {
             resets: BTreeSet::new(),
             own_delete: false,
             untold: Vec::new(),
-            outbox: Outbox::default(),
+            outbox: None,
             recent: Recent::default(),
             record: Vec::new(),
             paused: false,
@@ -202,7 +203,7 @@ impl State {
             leases: &self.leases,
             counters: &mut self.counters,
             seq: &mut self.seq,
-            outbox: &mut self.outbox,
+            outbox: self.outbox.get_or_insert_default(),
             db,
             now_us,
         }

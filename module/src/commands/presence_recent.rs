@@ -54,11 +54,13 @@ impl<'a> Recent<'a> {
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
         Key::open_read(ctx, self.key).value::<Roster>()?;
         // Replying calls the server, which must not happen while the state is in use.
-        let recent = cell::with(|state| std::mem::take(keyed::recent(state)));
-        let name = Name { db: ctx.db(), key: self.key.bytes() };
+        let mut recent = cell::with(|state| std::mem::take(keyed::recent(state)));
+        let name = Name::new(ctx.db(), self.key.bytes());
         let events = recent.above(name, self.seq);
         ctx.reply_array(events.len());
-        events.into_iter().for_each(|event| ctx.reply_bytes(event));
+        for event in events {
+            ctx.reply_bytes(event);
+        }
         cell::with(|state| state.recent = recent);
         Ok(())
     }
