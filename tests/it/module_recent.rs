@@ -1,6 +1,6 @@
 //! What the module remembers of what it published lately.
 
-use rollcall_tests::copies::same_offset;
+use rollcall_tests::copies::{linked, same_offset};
 use rollcall_tests::traffic::KEYS;
 use rollcall_tests::{Redis, Resp, Traffic, eventually};
 
@@ -203,6 +203,21 @@ fn a_promoted_replica_tells_what_its_master_published_and_goes_on() {
     assert_eq!(as_followed(&told[..2]), as_followed(&missed));
     assert_eq!(told[2..], heard);
     assert!(heard[0].contains(&format!("\"prev\":{}", seq(&missed[1]))), "{heard:?}");
+}
+
+/// What a master goes on to announce after it was replaced, nobody else knows of.
+#[test]
+fn a_full_synchronisation_forgets_what_was_announced_before_it() {
+    let (old, new) = (Redis::start(), Redis::start());
+    let mut cli = old.cli();
+    cli.ask("PRESENCE.ADD room c1 ann EX 600 NOTIFY");
+    assert_eq!(recent(&mut cli, "room", 0).len(), 1);
+    cli.ask(&format!("REPLICAOF 127.0.0.1 {}", new.port()));
+    linked(&old);
+    new.cli().ask("PRESENCE.ADD room c2 bob EX 600 NOTIFY");
+    same_offset(&new, &old);
+    let told = recent(&mut old.cli(), "room", 0);
+    assert_eq!(as_followed(&told), as_followed(&recent(&mut new.cli(), "room", 0)));
 }
 
 #[test]
