@@ -116,7 +116,7 @@ impl Probe {
         let (noted, shard) = (trouble.clone(), redis.clone());
         tokio::spawn(link::until_gone(gone.clone(), async move {
             while let Ok(error) = errors.recv().await {
-                let why = link::why(&error, &shard);
+                let why = link::why(&error, &shard, false);
                 *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
             }
         }));

@@ -199,18 +199,22 @@ async fn watch(master: Arc<Master>, shard: RedisShard) {
     let links = &master.links;
     let mut errors = links.keepalive.error_rx();
     let mut connections = links.keepalive.reconnect_rx();
+    let mut has_been_there = false;
     loop {
         tokio::select! {
             error = errors.recv() => match error {
                 Ok(error) => {
                     let mut trouble = links.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                    *trouble = why(&error, &shard);
+                    *trouble = why(&error, &shard, has_been_there);
                 }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
             connection = connections.recv() => match connection {
-                Ok(_) | Err(RecvError::Lagged(_)) => master.hurry.notify_one(),
+                Ok(_) | Err(RecvError::Lagged(_)) => {
+                    has_been_there = true;
+                    master.hurry.notify_one();
+                }
                 Err(RecvError::Closed) => return,
             },
         }
@@ -218,8 +222,13 @@ async fn watch(master: Arc<Master>, shard: RedisShard) {
 }
 
 /// Why a connection failed, for people; an error of a connection that was there names its server.
-pub(super) fn why((error, of): &(Error, Option<Server>), shard: &RedisShard) -> String {
-    let (details, connecting) = (error.details(), of.is_none());
+/// What `worked` before is not configured wrongly.
+pub(super) fn why(
+    (error, of): &(Error, Option<Server>),
+    shard: &RedisShard,
+    worked: bool,
+) -> String {
+    let (details, connecting) = (error.details(), of.is_none() && !worked);
     match (error.kind(), &shard.tls) {
         // A server that expects something else waits for more of it.
         (ErrorKind::Timeout, Some(_)) if connecting => format!(
