@@ -126,11 +126,11 @@ fn a_replica_says_back_of_every_join_and_no_reason_of_a_leave() {
     let master = Redis::start();
     let replica = master.replica();
     let mut cli = master.cli();
+    let mut listener = replica.listener("room");
     cli.ask("PRESENCE.ADD room c1 ann EX 60 NOTIFY");
     cli.ask("PRESENCE.ADD room c1 ann CONNINFO 1 EX 60");
     cli.ask("PRESENCE.REM room c1");
     same_offset(&master, &replica);
-    let mut listener = replica.listener("room");
     let told = recent(&mut replica.cli(), "room", 0);
     let [join, update, leave] = [seq(&told[0]), seq(&told[1]), seq(&told[2])];
     assert_eq!(

@@ -252,19 +252,40 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_was_told_before_is_no_event() {
-        let leases = RefCell::new(Leases::new());
-        let mut world = Outside { leases: &leases, highest: 0, now_us: 0, events: vec![] };
-        let mut roster = Roster::new();
-        let entry = |client| StoredEntry {
+    fn entry(client: &str) -> StoredEntry<'_> {
+        StoredEntry {
             client,
             user: "ann",
             conn_info: b"",
             chan_info: b"",
             announced: true,
             holder: rollcall_wire::stored::StoredHolder::Deadline(1000),
-        };
+        }
+    }
+
+    #[test]
+    fn the_same_again_at_another_sequence_had_left_whoever_ended_it() {
+        let leases = RefCell::new(Leases::new());
+        // By this clock nothing is due: the next master of a slot hears of no lease's end.
+        let mut world = Outside { leases: &leases, highest: 0, now_us: 0, events: vec![] };
+        let mut roster = Roster::new();
+        for seq in [7, 7, 9] {
+            put(&mut roster, &entry("c1"), Holder::Deadline(10), seq, &mut world);
+        }
+        let kinds: Vec<&str> = world.events.iter().map(|event| &event[..24]).collect();
+        let expected = [
+            r#"{"t":"join","seq":7,"pre"#,
+            r#"{"t":"leave","seq":8,"pr"#,
+            r#"{"t":"join","seq":9,"pre"#,
+        ];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn what_was_told_before_is_no_event() {
+        let leases = RefCell::new(Leases::new());
+        let mut world = Outside { leases: &leases, highest: 0, now_us: 0, events: vec![] };
+        let mut roster = Roster::new();
         for client in ["c1", "c2", "c3"] {
             put(&mut roster, &entry(client), Holder::Deadline(10), 7, &mut world);
         }
