@@ -62,7 +62,7 @@ fn keys_arity_and_flags_are_known_to_the_server() {
         ("presence.rem", -3, vec!["write", "fast"]),
         ("presence.get", -2, vec!["readonly"]),
         ("presence.stats", -2, vec!["readonly", "fast"]),
-        ("presence.recent", 3, vec!["readonly"]),
+        ("presence.recent", -3, vec!["readonly"]),
         ("userstatus.get", -3, vec!["readonly", "fast"]),
         ("userstatus.touch", -5, vec!["write", "denyoom"]),
     ] {

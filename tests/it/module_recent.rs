@@ -246,7 +246,10 @@ fn the_memory_is_bounded_and_can_be_switched_off() {
         }
     };
     fill(&mut cli);
-    assert_eq!(recent(&mut cli, "room", 0).len(), 40);
+    let all = recent(&mut cli, "room", 0);
+    assert_eq!(all.len(), 40);
+    let page = cli.ask(&format!("PRESENCE.RECENT room {} COUNT 3", seq(&all[4]))).array();
+    assert_eq!(page.iter().map(rollcall_tests::Reply::text).collect::<Vec<_>>(), all[5..8]);
     assert_eq!(redis.info("rollcall_recent_events"), "40");
     for setting in ["recent-events-ms", "recent-events-bytes"] {
         let value = cli.ask(&format!("CONFIG GET rollcall.{setting}")).array().remove(1).text();
@@ -295,7 +298,13 @@ fn errors_name_the_argument() {
         > PRESENCE.RECENT room
         !ERR wrong number of arguments <*>
         > PRESENCE.RECENT room 0 0
-        !ERR wrong number of arguments <*>
+        !ERR unknown option '0'
+        > PRESENCE.RECENT room 0 COUNT
+        !ERR COUNT needs a value
+        > PRESENCE.RECENT room 0 COUNT 0
+        !ERR COUNT must be a positive integer
+        > PRESENCE.RECENT room 0 COUNT 1 count 1
+        !ERR option 'count' is given more than once
         > SET text 1
         OK
         > PRESENCE.RECENT text 0

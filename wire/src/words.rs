@@ -10,7 +10,7 @@ pub const PRESENCE_GET: &str = "PRESENCE.GET";
 pub const PRESENCE_SCAN: &str = "PRESENCE.SCAN";
 /// `PRESENCE.STATS key [key …]`
 pub const PRESENCE_STATS: &str = "PRESENCE.STATS";
-/// `PRESENCE.RECENT key seq`
+/// `PRESENCE.RECENT key seq [COUNT n]`
 pub const PRESENCE_RECENT: &str = "PRESENCE.RECENT";
 /// `PRESENCE.LEASE KEEP | DROP | LIST`
 pub const PRESENCE_LEASE: &str = "PRESENCE.LEASE";

@@ -32,7 +32,7 @@ const LINES: &[&CStr] = &[
     c"    A page: [cursor, members]. The cursor 0 starts and ends.",
     c"PRESENCE.STATS key [key ...]",
     c"    Per key [clients, users, seq].",
-    c"PRESENCE.RECENT key seq",
+    c"PRESENCE.RECENT key seq [COUNT n]",
     c"    Events of late above a sequence, as they were published.",
     LEASE[0],
     LEASE[1],

@@ -1,9 +1,11 @@
-//! `PRESENCE.RECENT key seq`
+//! `PRESENCE.RECENT key seq [COUNT n]`
 //!
 //! The joins, updates and leaves of a name above a sequence that this server still remembers.
-//! Reply: each as it was published, oldest first.
+//! Reply: each as it was published, oldest first; with `COUNT` the oldest of them, up to so many.
 
-use crate::args::{Args, decimal};
+use rollcall_wire::caps;
+
+use crate::args::{Args, decimal, once, unknown};
 use crate::error::CommandError;
 use crate::keyed;
 use crate::native::cell;
@@ -19,6 +21,7 @@ use crate::spec::{Access, Arg, Command, Keys, Spec};
 pub(crate) struct Recent<'a> {
     key: &'a Str,
     seq: u64,
+    count: usize,
 }
 
 impl Command for Recent<'_> {
@@ -27,11 +30,15 @@ impl Command for Recent<'_> {
         parent: None,
         flags: c"readonly",
         categories: c"read",
-        arity: 3,
+        arity: -3,
         keys: Keys::First(Access::Read),
         summary: c"Returns the recent events of a roster above a sequence.",
-        complexity: c"O(N) where N is the number of events returned.",
-        args: &[Arg::key(), Arg::integer(c"seq")],
+        complexity: c"O(N) where N is the number of events above the sequence.",
+        args: &[
+            Arg::key(),
+            Arg::integer(c"seq"),
+            Arg::integer(c"count").after(c"COUNT").optional(),
+        ],
     };
 
     fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
@@ -47,8 +54,16 @@ impl<'a> Recent<'a> {
         let seq = decimal(args.required()?.bytes())
             .filter(|seq| i64::try_from(*seq).is_ok())
             .ok_or_else(|| CommandError::bad("seq must be an integer, 0 or more"))?;
-        args.finish()?;
-        Ok(Self { key, seq })
+        let mut count = None;
+        while let Some(word) = args.next() {
+            if word.is_word("COUNT") {
+                once(&mut count, args.number("COUNT", "", caps::PAGE as u64)?, word)?;
+            } else {
+                return Err(unknown(word));
+            }
+        }
+        let count = count.and_then(|count| usize::try_from(count).ok()).unwrap_or(usize::MAX);
+        Ok(Self { key, seq, count })
     }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
@@ -56,7 +71,8 @@ impl<'a> Recent<'a> {
         // Replying calls the server, which must not happen while the state is in use.
         let mut recent = cell::with(|state| std::mem::take(keyed::recent(state)));
         let name = Name::new(ctx.db(), self.key.bytes());
-        let events = recent.above(name, self.seq);
+        let mut events = recent.above(name, self.seq);
+        events.truncate(self.count);
         ctx.reply_array(events.len());
         for event in events {
             ctx.reply_bytes(event);

@@ -14,7 +14,7 @@ use event::Kind;
 use super::patience::{Differences, Patience};
 
 /// Events kept while a read is under way; more make the read worthless, and it is done again.
-const KEPT: usize = 10_000;
+pub(super) const KEPT: usize = 10_000;
 
 /// A change to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +46,9 @@ pub(super) struct Mirror {
     patience: Patience,
     /// Something was missed since the last read.
     gap: bool,
-    /// Nobody told events for some time since the last read.
-    deaf: bool,
+    /// How often nobody told events for some time, and for how many of these times Redis was asked.
+    deaf: u32,
+    asked: u32,
     /// No other mirror has it.
     id: u64,
 }
@@ -94,7 +95,8 @@ impl Mirror {
             reading: Some(Vec::new()),
             patience: Patience::default(),
             gap: false,
-            deaf: false,
+            deaf: 0,
+            asked: 0,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         }
     }
@@ -195,7 +197,6 @@ impl Mirror {
     /// Takes a read at `seq`: differences are shown, then the events after it.
     pub(super) fn end_read(&mut self, seq: u64, read: Read, differences: Differences) -> Effect {
         let kept = self.reading.take().unwrap_or_default();
-        self.deaf = false;
         let mut effect = Effect { changes: Vec::new(), gap: kept.len() >= KEPT };
         // What arrived before the read was made is shown as it was: somebody may have come and gone.
         let known = matches!(read, Read::All(_));
@@ -229,6 +230,11 @@ impl Mirror {
                 self.forget_members(&mut effect);
                 effect.gap = true;
             }
+        }
+        if self.is_deaf() && self.hold() {
+            // Some were missed after Redis was asked: these wait for the next time.
+            self.reading = Some(after);
+            return effect;
         }
         for event in after {
             self.apply(event, &mut effect);

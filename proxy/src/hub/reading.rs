@@ -8,9 +8,11 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Hub;
-use super::mirror::{Event, Mirror, Read};
+use super::mirror::{Event, KEPT, Mirror, Read};
 use crate::store::{Roster, StoreError};
 
+/// Events asked for at once.
+const PAGE: usize = 1_000;
 /// How long events may still take when a read of after them has arrived on another connection.
 const NEARLY_HERE: Duration = Duration::from_millis(50);
 
@@ -48,21 +50,36 @@ impl Hub {
 
     /// Asks Redis for the events after those that were shown.
     async fn recall(&self, channel: &str) -> Result<(), StoreError> {
-        let Some(shown) = self.with_mirror(channel, |mirror| mirror.seq()) else { return Ok(()) };
-        let db = self.inner.store.db(channel);
-        let recent = match self.inner.store.recent(channel, shown).await {
-            Ok(recent) => recent,
+        let Some((shown, asked)) = self.with_mirror(channel, |mirror| mirror.begin_recall()) else {
+            return Ok(());
+        };
+        let missed = match self.missed(channel, shown).await {
             Err(StoreError::Refused(error)) => {
                 tracing::debug!(channel, error, "what was missed cannot be asked for");
-                return Ok(());
+                Vec::new()
             }
-            Err(error) => return Err(error),
+            missed => missed?,
         };
-        let ours = |message: &Message<'_>| message.db().is_none_or(|of| of == db);
-        let messages = recent.iter().filter_map(|event| Message::parse(event)).filter(ours);
-        let missed = messages.filter_map(|message| Event::of(&message)).collect();
-        self.with_mirror(channel, |mirror| mirror.recall(missed));
+        self.with_mirror(channel, |mirror| mirror.recall(asked, missed));
         Ok(())
+    }
+
+    /// The events above a sequence, page by page, as many as a mirror keeps.
+    async fn missed(&self, channel: &str, shown: u64) -> Result<Vec<Event>, StoreError> {
+        let store = &self.inner.store;
+        let db = store.db(channel);
+        let ours = |message: &Message<'_>| message.db().is_none_or(|of| of == db);
+        let mut missed: Vec<Event> = Vec::new();
+        loop {
+            let since = missed.last().map_or(shown, Event::seq);
+            let page = store.recent(channel, since, PAGE).await?;
+            let messages = page.iter().filter_map(|event| Message::parse(event)).filter(ours);
+            missed.extend(messages.filter_map(|message| Event::of(&message)));
+            let goes_on = missed.last().is_some_and(|last| last.seq() > since);
+            if page.len() < PAGE || missed.len() >= KEPT || !goes_on {
+                return Ok(missed);
+            }
+        }
     }
 
     pub(super) async fn read(&self, channel: &str) -> Result<(u64, Read), StoreError> {

@@ -179,12 +179,18 @@ impl Store {
         Ok(Roster { seq, json })
     }
 
-    /// The events of a channel with a sequence above `since`, oldest first, as they were published;
-    /// as many of them as Redis still remembers.
-    pub async fn recent(&self, channel: &str, since: u64) -> Result<Vec<Bytes>, StoreError> {
+    /// The events of a channel with a sequence above `since` that Redis still remembers, as they were
+    /// published: the oldest of them, up to `count`.
+    pub async fn recent(
+        &self,
+        channel: &str,
+        since: u64,
+        count: usize,
+    ) -> Result<Vec<Bytes>, StoreError> {
         let unexpected = || StoreError::Unexpected(words::PRESENCE_RECENT);
         let place = self.roster_place(channel)?;
-        let args = vec![place.roster_key(channel), arg(since.to_string())];
+        let (since, count) = (arg(since.to_string()), arg(count.to_string()));
+        let args = vec![place.roster_key(channel), since, arg("COUNT"), count];
         let reply = place.call(words::PRESENCE_RECENT, args).await?;
         let events = reply.array().ok_or_else(unexpected)?;
         events.into_iter().map(|event| event.bytes().ok_or_else(unexpected)).collect()

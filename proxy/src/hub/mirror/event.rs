@@ -25,6 +25,10 @@ pub(in crate::hub) struct Event {
 // === impl Event ===
 
 impl Event {
+    pub(in crate::hub) fn seq(&self) -> u64 {
+        self.seq
+    }
+
     /// `None` for what is not about a member, and for an info without a client id, which the module
     /// never sends.
     pub(in crate::hub) fn of(message: &Message<'_>) -> Option<Self> {

@@ -14,10 +14,17 @@ impl Mirror {
         known
     }
 
+    /// After which sequence to ask Redis for events, and what to hand to [`Self::recall`] with them.
+    pub(in crate::hub) fn begin_recall(&self) -> (u64, u32) {
+        (self.seq, self.deaf)
+    }
+
     /// Takes events that were missed, as Redis remembers them: they are shown in their turn when the
     /// read ends. Those that do not follow what was shown are not taken, unless they are of a roster
-    /// that began anew: nobody knows what was before them.
-    pub(in crate::hub) fn recall(&mut self, missed: Vec<Event>) {
+    /// that began anew: nobody knows what was before them. What was missed since Redis was asked is
+    /// not among them.
+    pub(in crate::hub) fn recall(&mut self, asked: u32, missed: Vec<Event>) {
+        self.asked = asked;
         let Some(kept) = &mut self.reading else { return };
         let mut seq = self.seq;
         let follows = |event: &Event| {
@@ -37,8 +44,13 @@ impl Mirror {
 
     /// Events were missed: no read needs them to explain it, and those that come now are not next.
     pub(in crate::hub) fn was_deaf(&mut self) {
-        self.deaf = true;
-        self.hold();
+        if self.hold() {
+            self.deaf = self.deaf.wrapping_add(1);
+        }
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        self.deaf != self.asked
     }
 
     /// Whether the events that wait tell, without a gap, that a roster which shows somebody has become
@@ -56,7 +68,7 @@ impl Mirror {
 
     /// Whether events were missed that Redis may remember.
     pub(in crate::hub) fn has_missed(&self) -> bool {
-        self.deaf || self.gap
+        self.is_deaf() || self.gap
     }
 
     /// Whether only a read can tell what there is to show.
@@ -67,7 +79,7 @@ impl Mirror {
     /// Whether a read at `seq` knows of events that have not arrived, and may still.
     pub(in crate::hub) fn is_ahead(&self, seq: u64, read: &Read) -> bool {
         let mut kept = self.reading.iter().flatten();
-        if self.deaf {
+        if self.is_deaf() {
             return false;
         }
         match read {

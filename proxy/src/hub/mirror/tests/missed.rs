@@ -7,6 +7,12 @@ fn last(client: &str, prev: u64, seq: u64) -> Event {
     Event { clients: 0, ..leave(client, prev, seq) }
 }
 
+/// Redis is asked, and this is its answer.
+fn recall(mirror: &mut Mirror, missed: Vec<Event>) {
+    let (_, asked) = mirror.begin_recall();
+    mirror.recall(asked, missed);
+}
+
 #[test]
 fn what_comes_after_a_missed_event_waits_for_a_read() {
     let mut mirror = mirror(10, &["a"]);
@@ -27,7 +33,7 @@ fn what_was_missed_is_shown_in_its_turn() {
     assert_eq!(text(mirror.on_event(leave("c", 14, 15))), "!");
     mirror.begin_check();
     let missed = [join("b", 10, 11), leave("b", 11, 12), last("a", 12, 13), join("c", 0, 14)];
-    mirror.recall([&missed[..], &[leave("c", 14, 15)]].concat());
+    recall(&mut mirror, [&missed[..], &[leave("c", 14, 15)]].concat());
     let effect = mirror.end_read(15, all(&[]), Differences::Wait);
     let shown: Vec<u64> = effect.changes.iter().map(|(seq, _)| *seq).collect();
     assert_eq!(shown, [11, 12, 13, 14, 15], "each once, in order: {effect:?}");
@@ -39,7 +45,7 @@ fn what_was_missed_is_shown_in_its_turn() {
 fn what_was_shown_before_is_not_shown_again() {
     let mut mirror = mirror(12, &["a"]);
     mirror.was_deaf();
-    mirror.recall(vec![join("b", 10, 11), leave("b", 11, 12), join("c", 12, 13)]);
+    recall(&mut mirror, vec![join("b", 10, 11), leave("b", 11, 12), join("c", 12, 13)]);
     assert_eq!(text(mirror.end_read(13, all(&["a", "c"]), Differences::Show)), "+c");
 }
 
@@ -48,11 +54,11 @@ fn what_does_not_follow_what_was_shown_is_not_taken() {
     let mut mirror = mirror(10, &["a"]);
     mirror.was_deaf();
     // A master that was replaced told this to others.
-    mirror.recall(vec![leave("a", 12, 13), last("b", 13, 14)]);
+    recall(&mut mirror, vec![leave("a", 12, 13), last("b", 13, 14)]);
     assert_eq!(text(mirror.end_read(10, all(&["a"]), Differences::Show)), "");
     // A Redis that began anew.
     mirror.was_deaf();
-    mirror.recall(vec![join("b", 0, 20), last("b", 20, 21)]);
+    recall(&mut mirror, vec![join("b", 0, 20), last("b", 20, 21)]);
     assert_eq!(text(mirror.end_read(21, all(&[]), Differences::Wait)), "+b -b !");
 }
 
@@ -60,7 +66,7 @@ fn what_does_not_follow_what_was_shown_is_not_taken() {
 fn who_left_and_came_back_unseen_is_shown_both() {
     let mut mirror = mirror(10, &["a"]);
     mirror.was_deaf();
-    mirror.recall(vec![last("a", 10, 11), join("a", 0, 12)]);
+    recall(&mut mirror, vec![last("a", 10, 11), join("a", 0, 12)]);
     let effect = mirror.end_read(12, all(&["a"]), Differences::Show);
     let (left, came) = ((11, Change::Leave(info("a"))), (12, Change::Join(info("a"))));
     assert_eq!(effect.changes, [left, came]);
@@ -74,7 +80,10 @@ fn events_of_a_new_connection_wait_for_those_missed_before_it() {
     assert_eq!(text(mirror.on_event(join("c", 0, 14))), "");
     mirror.was_deaf();
     mirror.begin_check();
-    mirror.recall(vec![last("a", 10, 11), join("b", 0, 12), last("b", 12, 13), join("c", 0, 14)]);
+    recall(
+        &mut mirror,
+        vec![last("a", 10, 11), join("b", 0, 12), last("b", 12, 13), join("c", 0, 14)],
+    );
     assert_eq!(text(mirror.end_read(14, all(&["c"]), Differences::Show)), "+b +c -a -b");
 }
 
@@ -82,12 +91,12 @@ fn events_of_a_new_connection_wait_for_those_missed_before_it() {
 fn a_roster_that_events_say_is_empty_has_not_vanished() {
     let mut emptied = mirror(10, &["a"]);
     emptied.was_deaf();
-    emptied.recall(vec![last("a", 10, 11)]);
+    recall(&mut emptied, vec![last("a", 10, 11)]);
     assert_eq!(emptied.judge_read(true), (Differences::Show, None));
     // Not all of it is told: something was lost.
     let mut holey = mirror(10, &["a", "b"]);
     holey.was_deaf();
-    holey.recall(vec![last("a", 12, 13)]);
+    recall(&mut holey, vec![last("a", 12, 13)]);
     assert_eq!(holey.judge_read(true).0, Differences::Wait);
 }
 
@@ -108,4 +117,23 @@ fn a_failed_check_keeps_what_waits() {
     mirror.begin_check();
     assert_eq!(text(mirror.end_read(11, all(&["a", "b"]), Differences::Show)), "+b");
     assert!(!mirror.wants_read());
+}
+
+#[test]
+fn what_was_missed_after_redis_was_asked_is_asked_for_again() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.was_deaf();
+    let (seq, asked) = mirror.begin_recall();
+    assert_eq!(seq, 10);
+    mirror.was_deaf();
+    mirror.recall(asked, vec![join("b", 10, 11)]);
+    mirror.on_event(leave("c", 13, 14));
+    let effect = mirror.end_read(11, all(&["a", "b"]), Differences::Show);
+    assert_eq!(text(effect), "+b", "an event after the read waits");
+    assert!(mirror.has_missed());
+    let (seq, asked) = mirror.begin_recall();
+    assert_eq!(seq, 11);
+    mirror.recall(asked, vec![join("c", 11, 12), join("d", 12, 13), leave("c", 13, 14)]);
+    assert_eq!(text(mirror.end_read(14, all(&["a", "b", "d"]), Differences::Show)), "+c +d -c");
+    assert!(!mirror.has_missed());
 }
