@@ -184,6 +184,16 @@ impl Redis {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
+    /// Whenever it is started again, it is the master or the replica that it is now: whoever changes
+    /// that in earnest has it written into its configuration file.
+    pub fn remember_role(&mut self) {
+        let master = self.cli().ask("CONFIG GET replicaof").array()[1].text();
+        self.options.retain(|option| !option.starts_with("replicaof "));
+        if !master.is_empty() {
+            self.options.push(format!("replicaof {master}"));
+        }
+    }
+
     /// Ends it at once, as `kill -9`.
     pub fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
