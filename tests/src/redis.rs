@@ -93,11 +93,6 @@ impl Redis {
         replica
     }
 
-    /// It follows nobody when it is started again, whatever it was started as.
-    pub fn forgets_its_master(&mut self) {
-        self.options.retain(|option| !option.starts_with("replicaof "));
-    }
-
     /// Whether it is a replica of this master, and connected to it.
     pub fn follows(&self, master: &Self) -> bool {
         // A server that changes its master ends its connections.
@@ -187,6 +182,16 @@ impl Redis {
     /// Everything it logged.
     pub fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// Whenever it is started again, it is the master or the replica that it is now: whoever changes
+    /// that in earnest has it written into its configuration file.
+    pub fn remember_role(&mut self) {
+        let master = self.cli().ask("CONFIG GET replicaof").array()[1].text();
+        self.options.retain(|option| !option.starts_with("replicaof "));
+        if !master.is_empty() {
+            self.options.push(format!("replicaof {master}"));
+        }
     }
 
     /// Ends it at once, as `kill -9`.

@@ -170,10 +170,14 @@ impl Sentinels {
     /// Kills the master, as `kill -9`; which it was.
     pub fn kill_master(&mut self) -> usize {
         let master = eventually("the Sentinels agree", || self.master());
-        self.redis[master].kill();
-        // As Sentinels write into its configuration, where it has a file.
-        self.redis[master].forgets_its_master();
+        self.kill(master);
         master
+    }
+
+    /// Kills one of the servers, which comes back as what it was.
+    pub fn kill(&mut self, server: usize) {
+        self.redis[server].remember_role();
+        self.redis[server].kill();
     }
 
     /// Waits until another server than `old` is the master in everybody's eyes.

@@ -53,7 +53,7 @@ impl Watched {
     fn kill_replica(&mut self, random: &mut Random) -> Harm {
         let master = self.place();
         let replica = (master + 1 + random.below(2)) % 3;
-        self.group.redis[replica].kill();
+        self.group.kill(replica);
         thread::sleep(between(random, 0, 2000));
         self.group.redis[replica].run();
         self.group.follow();
@@ -114,7 +114,9 @@ impl World for Watched {
 
     fn master_mut(&mut self, _: &mut Random) -> &mut Redis {
         let place = self.place();
-        &mut self.group.redis[place]
+        let master = &mut self.group.redis[place];
+        master.remember_role();
+        master
     }
 
     fn lines(&self, random: &mut Random) -> [&Line; 2] {
