@@ -86,3 +86,28 @@ fn a_redis_that_remembers_nothing_tells_who_is_there() {
         member.enters(channels, truth);
     });
 }
+
+/// Redis holds a stay of which the end was lost, as a replica that became master or an older file
+/// can: nobody shows the client any more, and its next stay is one of its own.
+#[test]
+fn who_comes_anew_over_a_lost_leave_is_shown_joining() {
+    let mut redis = Redis::with(&[]);
+    let server = Server::start(stack::on(&redis, json!({})));
+    let channels = crowd::channels(1);
+    let mut ledger = Ledger::open("the ledger", &server, &channels);
+    let mut truth = Truth::default();
+    let mut member = Member::of(&server, "comes again");
+    member.enters(&channels, &mut truth);
+    ledger.agrees_for_good(&server, &channels, &truth);
+    assert_eq!(redis.cli().ask("SAVE").to_string(), "OK");
+    assert!(member.leaves(&channels[0]), "the client is there");
+    truth.left(&channels[0], member.client.id());
+    ledger.agrees_for_good(&server, &channels, &truth);
+    redis.kill();
+    redis.run();
+    eventually("the client is let in", || {
+        (member.tries(&channels[0], &mut truth) == Entry::In).then_some(())
+    });
+    ledger.agrees_within(SHOWN, &truth);
+    ledger.agrees_for_good(&server, &channels, &truth);
+}

@@ -187,7 +187,8 @@ impl Traffic {
         }
         if self.random.percent(60) {
             command.push("NOTIFY".to_owned());
-            command.extend(self.random.percent(20).then(|| "BACK".to_owned()));
+            let stay = self.random.pick(&["", "", "", "BACK", "ANEW"]);
+            command.extend((!stay.is_empty()).then(|| stay.to_owned()));
         }
         command
     }

@@ -1,4 +1,4 @@
-//! `PRESENCE.ADD key client user [CONNINFO x] [CHANINFO x] EX s | PX ms | LEASE node [NOTIFY [BACK]] [WITHSEQ]`
+//! `PRESENCE.ADD key client user [CONNINFO x] [CHANINFO x] EX s | PX ms | LEASE node [NOTIFY [BACK | ANEW]] [WITHSEQ]`
 //!
 //! A client joins, or its infos and holder change. Reply: 1 joined, 0 was there already.
 //! Replicated as the whole entry with absolute times.
@@ -11,7 +11,7 @@ use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::clock;
-use crate::native::context::Ctx;
+use crate::native::context::{Ctx, OwnStr};
 use crate::native::followers;
 use crate::native::string::{Str, is_word};
 use crate::roster::change;
@@ -32,6 +32,7 @@ pub(crate) struct Add<'a> {
     holder: Until<'a>,
     notify: bool,
     back: bool,
+    anew: bool,
     with_seq: bool,
 }
 
@@ -49,7 +50,9 @@ const HOLDERS: &[Arg] = &[
     Arg::text(c"node").after(c"LEASE"),
 ];
 
-const NOTIFY: &[Arg] = &[Arg::word(c"notify", c"NOTIFY"), Arg::word(c"back", c"BACK").optional()];
+const STAYS: &[Arg] = &[Arg::word(c"back", c"BACK"), Arg::word(c"anew", c"ANEW")];
+
+const NOTIFY: &[Arg] = &[Arg::word(c"notify", c"NOTIFY"), Arg::one_of(c"stay", STAYS).optional()];
 
 impl Command for Add<'_> {
     const SPEC: Spec = Spec {
@@ -86,7 +89,7 @@ impl<'a> Add<'a> {
         let client = args.id("client", caps::CLIENT)?;
         let user = args.user_or_empty()?;
         let (mut conn_info, mut chan_info, mut holder) = (None, None, None);
-        let (mut notify, mut back, mut with_seq) = (None, None, None);
+        let (mut notify, mut back, mut anew, mut with_seq) = (None, None, None, None);
         while let Some(word) = args.next() {
             let name = word.bytes();
             if is_word(name, "CONNINFO") {
@@ -102,6 +105,8 @@ impl<'a> Add<'a> {
                 once(&mut notify, (), word)?;
             } else if is_word(name, "BACK") {
                 once(&mut back, (), word)?;
+            } else if is_word(name, "ANEW") {
+                once(&mut anew, (), word)?;
             } else if is_word(name, "WITHSEQ") {
                 once(&mut with_seq, (), word)?;
             } else {
@@ -110,6 +115,12 @@ impl<'a> Add<'a> {
         }
         if back.is_some() && notify.is_none() {
             return Err(CommandError::bad("BACK needs NOTIFY"));
+        }
+        if anew.is_some() && notify.is_none() {
+            return Err(CommandError::bad("ANEW needs NOTIFY"));
+        }
+        if anew.is_some() && back.is_some() {
+            return Err(CommandError::bad("who is put back does not come anew: BACK or ANEW"));
         }
         Ok(Self {
             key,
@@ -120,6 +131,7 @@ impl<'a> Add<'a> {
             holder: holder.ok_or_else(one_holder)?.0,
             notify: notify.is_some(),
             back: back.is_some(),
+            anew: anew.is_some(),
             with_seq: with_seq.is_some(),
         })
     }
@@ -136,6 +148,7 @@ impl<'a> Add<'a> {
             },
             holder: self.holder.resolve()?,
             back: self.back,
+            anew: self.anew,
         };
         let done = key.change_or_create(|roster, acting| {
             let added = change::add(roster, &add, acting);
@@ -145,6 +158,10 @@ impl<'a> Add<'a> {
         if added.changed && followers::nobody() {
             ctx.replicate_verbatim();
         } else if added.changed {
+            if let Some(seq) = added.ended {
+                let client = OwnStr::new(self.client.as_bytes());
+                ctx.replicate_cut(self.key, seq, std::iter::once(client.as_str()));
+            }
             replicate(ctx, self.key, &mut key, added.slot);
         }
         if self.with_seq {
@@ -224,6 +241,11 @@ mod tests {
         check("k c u PX -1", "ERR PX must be a positive integer of milliseconds");
         check("k c u EX", "ERR EX needs a value");
         check("k c u EX 5 BACK", "ERR BACK needs NOTIFY");
+        check("k c u EX 5 ANEW", "ERR ANEW needs NOTIFY");
+        check(
+            "k c u EX 5 NOTIFY ANEW BACK",
+            "ERR who is put back does not come anew: BACK or ANEW",
+        );
         check("k c u EX 5 FOO", "ERR unknown option 'FOO'");
         check("k c u EX 5 WITHSEQ withseq", "ERR option 'withseq' is given more than once");
         check("k c u EX 60 EX 60", "ERR option 'EX' is given more than once");

@@ -22,7 +22,7 @@ pub(super) const LEASE: &[&CStr] = &[
 ];
 
 const LINES: &[&CStr] = &[
-    c"PRESENCE.ADD key client user [CONNINFO x] [CHANINFO x] EX s|PX ms|LEASE node [NOTIFY [BACK]] [WITHSEQ]",
+    c"PRESENCE.ADD key client user [CONNINFO x] [CHANINFO x] EX s|PX ms|LEASE node [NOTIFY [BACK|ANEW]] [WITHSEQ]",
     c"    A client joins, or its infos and what it lives by change. 1 joined, 0 was there already.",
     c"PRESENCE.REM key client [client ...]",
     c"    Clients leave. How many left.",

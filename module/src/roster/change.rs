@@ -28,6 +28,8 @@ pub(crate) struct Add<'a> {
     pub(crate) holder: Holder,
     /// Marks the join as one that puts an entry back.
     pub(crate) back: bool,
+    /// The client comes anew: an entry of it that is there is of a stay that has ended.
+    pub(crate) anew: bool,
 }
 
 /// What an [`add`] did.
@@ -38,6 +40,8 @@ pub(crate) struct Added {
     pub(crate) joined: bool,
     /// Something is to be replicated.
     pub(crate) changed: bool,
+    /// An earlier stay was ended, and the roster was at this sequence then.
+    pub(crate) ended: Option<u64>,
 }
 
 /// What a [`remove`] found.
@@ -58,6 +62,16 @@ pub(crate) fn add(roster: &mut Roster, add: &Add<'_>, world: &mut impl World) ->
         end(roster, slot, why, world);
         there = None;
     }
+    let mut ended = None;
+    if let Some(slot) = there.filter(|_| add.anew) {
+        end(roster, slot, Why::Removed, world);
+        ended = Some(roster.seq);
+        if roster.is_empty() {
+            // As if its key had gone with it, which happens on replicas.
+            roster.seq = 0;
+        }
+        there = None;
+    }
     if let Some(slot) = there {
         let old = roster.parts(slot).map(|old| (old.user == parts.user, old.announced));
         match old {
@@ -74,7 +88,7 @@ pub(crate) fn add(roster: &mut Roster, add: &Add<'_>, world: &mut impl World) ->
     if parts.announced {
         announce(roster, slot, add.back, world);
     }
-    Added { slot, joined: true, changed: true }
+    Added { slot, joined: true, changed: true, ended }
 }
 
 /// A client leaves because somebody says so.
@@ -100,7 +114,7 @@ pub(crate) fn end(roster: &mut Roster, slot: u32, why: Why, world: &mut impl Wor
 
 /// The same user again: infos and holder may change, and the join may be announced at last.
 fn change(roster: &mut Roster, slot: u32, add: &Add<'_>, world: &mut impl World) -> Added {
-    let none = Added { slot, joined: false, changed: false };
+    let none = Added { slot, joined: false, changed: false, ended: None };
     let Some(old) = roster.parts(slot) else { return none };
     let mut parts = add.parts;
     let announced_before = old.announced;
@@ -119,7 +133,7 @@ fn change(roster: &mut Roster, slot: u32, add: &Add<'_>, world: &mut impl World)
         emit(roster, slot, head, Change::Update, world);
     }
     let changed = other_info || other_holder || parts.announced != announced_before;
-    Added { slot, joined: false, changed }
+    Added { slot, joined: false, changed, ended: None }
 }
 
 fn announce(roster: &mut Roster, slot: u32, back: bool, world: &mut impl World) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use rollcall_wire::words;
 
+use super::presence::Stay;
 use super::reply::StoreError;
 use super::shard::{Place, Shard};
 use super::slots::SlotSet;
@@ -95,7 +96,9 @@ impl Place {
             number?;
             Some(match doubt {
                 Doubt::Client { channel, client } => match holdings.get(channel, client) {
-                    Some(entry) => (words::PRESENCE_ADD, self.add(channel, entry, node, true)),
+                    Some(entry) => {
+                        (words::PRESENCE_ADD, self.add(channel, entry, node, Stay::Back))
+                    }
                     None => (words::PRESENCE_REM, self.rem(channel, client)),
                 },
                 Doubt::User(user) if holdings.has_user(user) => {

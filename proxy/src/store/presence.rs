@@ -30,6 +30,17 @@ pub struct Stats {
     pub seq: u64,
 }
 
+/// What adding an entry is to a stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// It begins. An entry that is there is of an earlier stay, whose end Redis has lost.
+    New,
+    /// The same, but the entry may be there already.
+    Begun,
+    /// It goes on: whoever shows the client shows nothing new.
+    Back,
+}
+
 /// A whole roster and the sequence at which it was read.
 #[derive(Debug, Clone)]
 pub struct Roster {
@@ -48,13 +59,15 @@ impl Store {
         place.up()?;
         place.settle(channel, &entry.client).await?;
         let added = place.issue(|holdings, node, again| {
-            if again {
-                // Sent elsewhere: only if nobody took it out meanwhile.
+            let stay = if again {
+                // Sent elsewhere: only if nobody took it out meanwhile. It may have been put back.
                 holdings.get(channel, &entry.client)?;
+                Stay::Begun
             } else {
                 holdings.insert(place.slot, channel, entry.clone());
-            }
-            Some((words::PRESENCE_ADD, place.add(channel, &entry, node, false)))
+                Stay::New
+            };
+            Some((words::PRESENCE_ADD, place.add(channel, &entry, node, stay)))
         });
         let result = added.await.unwrap_or(Err(StoreError::Away("left meanwhile".to_owned())));
         let result = result.and_then(|reply| sequence(reply).map(|(seq, _)| seq));
@@ -75,10 +88,10 @@ impl Store {
         let updated = place.issue(|holdings, node, again| {
             let held = holdings.get(channel, &entry.client)?.clone();
             if again {
-                return Some((words::PRESENCE_ADD, place.add(channel, &held, node, true)));
+                return Some((words::PRESENCE_ADD, place.add(channel, &held, node, Stay::Back)));
             }
             holdings.insert(place.slot, channel, entry.clone());
-            Some((words::PRESENCE_ADD, place.add(channel, &entry, node, true)))
+            Some((words::PRESENCE_ADD, place.add(channel, &entry, node, Stay::Back)))
         });
         let result = updated.await.map_or(Ok(()), |result| result.map(|_| ()));
         if result.is_err() {
@@ -228,7 +241,7 @@ impl Place {
     ) -> Result<(), StoreError> {
         let added = self.issue(|holdings, node, _| {
             let entry = holdings.get(channel, client)?;
-            Some((words::PRESENCE_ADD, self.add(channel, entry, node, true)))
+            Some((words::PRESENCE_ADD, self.add(channel, entry, node, Stay::Back)))
         });
         added.await.map_or(Ok(()), |result| result.map(|_| ()))
     }
@@ -278,7 +291,7 @@ impl Place {
         arg(self.shard.names.roster(channel))
     }
 
-    pub(super) fn add(&self, channel: &str, entry: &Entry, node: &str, back: bool) -> Args {
+    pub(super) fn add(&self, channel: &str, entry: &Entry, node: &str, stay: Stay) -> Args {
         let mut args = vec![
             self.roster_key(channel),
             arg(entry.client.to_string()),
@@ -292,8 +305,10 @@ impl Place {
         ];
         if entry.announce {
             args.push(arg("NOTIFY"));
-            if back {
-                args.push(arg("BACK"));
+            match stay {
+                Stay::New => args.push(arg("ANEW")),
+                Stay::Begun => {}
+                Stay::Back => args.push(arg("BACK")),
             }
         }
         args.push(arg("WITHSEQ"));

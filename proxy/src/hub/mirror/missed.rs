@@ -20,16 +20,17 @@ impl Mirror {
     }
 
     /// Takes events that were missed, as Redis remembers them: they are shown in their turn when the
-    /// read ends. Those that do not follow what was shown are not taken, unless they are of a roster
-    /// that began anew: nobody knows what was before them. What was missed since Redis was asked is
-    /// not among them.
+    /// read ends. One that follows another that is not there is not taken, nor any after it: nobody
+    /// knows what they are about. One that follows what is older than what was shown is of a Redis
+    /// that has lost the rest, and goes on from there. What was missed since Redis was asked is not
+    /// among them.
     pub(in crate::hub) fn recall(&mut self, asked: u32, missed: Vec<Event>) {
         self.asked = asked;
         let Some(kept) = &mut self.reading else { return };
         let mut seq = self.seq;
         let follows = |event: &Event| {
             let before = std::mem::replace(&mut seq, event.seq);
-            event.prev == before || event.prev == 0
+            event.prev <= before
         };
         let missed = missed.into_iter().filter(|event| event.seq > self.seq).take_while(follows);
         let arrived = kept.len();

@@ -56,6 +56,10 @@ fn what_does_not_follow_what_was_shown_is_not_taken() {
     // A master that was replaced told this to others.
     recall(&mut mirror, vec![leave("a", 12, 13), last("b", 13, 14)]);
     assert_eq!(text(mirror.end_read(10, all(&["a"]), Differences::Show)), "");
+    // A Redis that goes on from older data.
+    mirror.was_deaf();
+    recall(&mut mirror, vec![leave("ghost", 8, 15), join("c", 15, 16), leave("c", 16, 17)]);
+    assert_eq!(text(mirror.end_read(17, all(&["a"]), Differences::Wait)), "+c -c");
     // A Redis that began anew.
     mirror.was_deaf();
     recall(&mut mirror, vec![join("b", 0, 20), last("b", 20, 21)]);
