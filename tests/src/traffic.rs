@@ -230,7 +230,8 @@ impl Traffic {
         let roster = self.rosters.get_mut(&place).expect("a known roster");
         let (client, user) = (&command[2], &command[3]);
         let old = roster.get(client).filter(|entry| !entry.due);
-        let same = old.is_some_and(|entry| entry.user == *user);
+        let anew = command.iter().any(|word| word == "ANEW");
+        let same = !anew && old.is_some_and(|entry| entry.user == *user);
         let joined = reply.number() == 1;
         assert!(brief(client) || joined != same, "{command:?}: {reply}, there was {old:?}");
         let fresh = joined && (brief(client) || old.is_none());
