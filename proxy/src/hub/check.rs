@@ -167,7 +167,7 @@ impl Hub {
             }
             state.gate.clone()
         };
-        let _gate = gate.lock().await;
+        let held = gate.lock().await;
         let Some(known) = self.with_mirror(channel, Mirror::begin_check) else { return Ok(()) };
         match known {
             Known::Members => {
@@ -183,6 +183,8 @@ impl Hub {
             }
             Known::Sequence(before) => {
                 let stats = self.inner.store.stats(channel).await?;
+                // Whoever subscribes meanwhile need not wait for that.
+                drop(held);
                 tokio::time::sleep(ON_THEIR_WAY).await;
                 if self.is_behind(channel, &stats, before) {
                     self.unsubscribe_members(channel);

@@ -128,7 +128,10 @@ impl Mirror {
         match &mut self.reading {
             Some(kept) if kept.len() < KEPT => kept.push(event),
             Some(_) => {}
-            None => self.apply(event, &mut effect),
+            None => {
+                self.apply(event, &mut effect);
+                self.keep_limit(&mut effect);
+            }
         }
         effect
     }
@@ -143,10 +146,10 @@ impl Mirror {
         }
         self.seq = seq;
         let mut effect = Effect::default();
-        self.keep_limit(&mut effect);
         for event in self.reading.take().unwrap_or_default() {
             self.apply(event, &mut effect);
         }
+        self.keep_limit(&mut effect);
         effect
     }
 
@@ -199,11 +202,13 @@ impl Mirror {
         let kept = self.reading.take().unwrap_or_default();
         let mut effect = Effect { changes: Vec::new(), gap: kept.len() >= KEPT };
         // What arrived before the read was made is shown as it was: somebody may have come and gone.
+        // Of a room too big to read there is nothing else to go by.
         let known = matches!(read, Read::All(_));
         let (before, after): (Vec<_>, Vec<_>) =
-            kept.into_iter().partition(|event| known && event.seq <= seq);
+            kept.into_iter().partition(|event| !known || event.seq <= seq);
         let mut earlier = Effect::default();
         let was_due = self.patience.is_due();
+        self.gap = false;
         for event in before {
             self.apply(event, &mut earlier);
         }
@@ -219,9 +224,10 @@ impl Mirror {
             Read::All(all) => {
                 self.highest = self.highest.max(self.seq).max(seq);
                 self.compare(self.highest, all, differences, &mut effect);
-                self.seq = seq;
+                // The sequence of a roster that is not there is not its own: nobody knows up to
+                // where it has been told.
+                self.seq = if self.is_empty() { seq.min(self.seq) } else { seq };
                 self.gap = effect.gap;
-                self.keep_limit(&mut effect);
             }
             // What was missed cannot be shown; whether there is any, the next check finds by the
             // sequence up to which listeners have been shown everything.
@@ -239,6 +245,7 @@ impl Mirror {
         for event in after {
             self.apply(event, &mut effect);
         }
+        self.keep_limit(&mut effect);
         effect
     }
 
@@ -338,7 +345,6 @@ impl Mirror {
         let missed = !(whole || (event.clients == 0 && known.is_empty()));
         effect.gap |= missed;
         self.gap |= missed;
-        self.keep_limit(effect);
     }
 
     fn keep_limit(&mut self, effect: &mut Effect) {

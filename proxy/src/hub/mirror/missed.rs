@@ -74,7 +74,13 @@ impl Mirror {
 
     /// Whether only a read can tell what there is to show.
     pub(in crate::hub) fn wants_read(&self) -> bool {
-        self.has_missed() || self.reading.is_some() || self.patience.wants_read()
+        match self.members {
+            Members::Known(_) => {
+                self.has_missed() || self.reading.is_some() || self.patience.wants_read()
+            }
+            // What is not known cannot be wrong, only incomplete.
+            Members::TooMany => self.gap,
+        }
     }
 
     /// Whether a read at `seq` knows of events that have not arrived, and may still.

@@ -141,3 +141,50 @@ fn what_was_missed_after_redis_was_asked_is_asked_for_again() {
     assert_eq!(text(mirror.end_read(14, all(&["a", "b", "d"]), Differences::Show)), "+c +d -c");
     assert!(!mirror.has_missed());
 }
+
+#[test]
+fn events_that_pass_the_limit_for_a_moment_hide_no_difference() {
+    let mut mirror = mirror(10, &["a", "b", "c"]);
+    mirror.was_deaf();
+    // b and c left and x and y came unseen.
+    mirror.on_event(join("d", 15, 16));
+    mirror.on_event(leave("d", 16, 17));
+    recall(&mut mirror, Vec::new());
+    let effect = mirror.end_read(17, all(&["a", "x", "y"]), Differences::Show);
+    assert_eq!(text(effect), "+d +x +y -b -c -d");
+    // What a promoted replica remembers says `back` of each join.
+    mirror.was_deaf();
+    let back = |event| Event { back: true, ..event };
+    let leaves = [leave("q", 19, 20), leave("p", 20, 21)];
+    let missed = [back(join("p", 17, 18)), back(join("q", 18, 19))];
+    recall(&mut mirror, [missed, leaves].concat());
+    let effect = mirror.end_read(21, all(&["a", "x", "y"]), Differences::Show);
+    assert_eq!(text(effect), "+p +q -p -q");
+}
+
+#[test]
+fn a_room_too_big_to_read_is_shown_what_is_remembered() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.was_deaf();
+    recall(&mut mirror, vec![join("b", 10, 11), leave("a", 11, 12)]);
+    assert_eq!(text(mirror.end_read(12, Read::TooMany, Differences::Show)), "+b -a !");
+    assert_eq!(mirror.begin_check(), Known::Sequence(12), "nothing was missed");
+    mirror.was_deaf();
+    assert!(!mirror.wants_read(), "it has its sequence");
+}
+
+#[test]
+fn a_check_of_an_empty_roster_forgets_nothing_that_was_missed() {
+    let mut mirror = mirror(10, &[]);
+    mirror.begin_check();
+    // Somebody came and went on a connection that is dead, which nobody has noticed.
+    assert_eq!(text(mirror.end_read(20, all(&[]), Differences::Show)), "");
+    mirror.was_deaf();
+    assert_eq!(mirror.begin_recall().0, 10);
+    recall(&mut mirror, vec![join("b", 0, 11), last("b", 11, 12)]);
+    assert_eq!(text(mirror.end_read(30, all(&[]), Differences::Show)), "+b -b");
+    // A Redis that lost its sequences counts from lower ones.
+    mirror.begin_check();
+    mirror.end_read(5, all(&[]), Differences::Show);
+    assert_eq!(mirror.seq(), 5);
+}
