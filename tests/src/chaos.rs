@@ -26,11 +26,9 @@ use crate::server::Server;
 use deck::Decks;
 use story::Story;
 
-/// A run strikes at least once for each of these in its time, and goes on until it has.
-const OFTEN: Duration = Duration::from_secs(15);
-
-/// And at least so many times, by as many kinds, however short it is.
-const LEAST: usize = deck::FIRST;
+/// Whom Redis does not hear from for so long may lose the lease, which is renewed each second and
+/// lasts 2.5 of them: connecting takes its time as well.
+const LAPSE: Duration = Duration::from_millis(800);
 
 /// Redis, however many of them, and what lies between them and the servers.
 pub trait World: Sized + 'static {
@@ -95,8 +93,8 @@ pub type Strike<W> = fn(&mut W, &mut [Server], &mut Random) -> Harm;
 pub struct Harm {
     /// This server has begun a new life.
     pub restarted: Option<usize>,
-    /// This server's lease may have ended: its clients may be shown leaving and coming back.
-    pub cut_off: Option<usize>,
+    /// This server did not reach a Redis for so long.
+    pub cut_off: Option<(usize, Duration)>,
 }
 
 /// How long, how large, and of which seed.
@@ -108,7 +106,7 @@ struct Plan {
     seed: u64,
 }
 
-/// Faults for the time that `TEST_CHAOS_SECONDS` says, or about half a minute.
+/// Faults for the time that `TEST_CHAOS_SECONDS` says, and until each kind has struck.
 pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
     let plan = Plan::from_environment(seed);
     let mut random = Random::exactly(plan.seed);
@@ -118,11 +116,12 @@ pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
     let faults =
         [W::faults(), redis::faults(), loading::faults(), network::faults(), servers::faults()];
     let mut decks = Decks::of(faults.iter().flatten());
-    while story.time() < plan.time || story.faults() < plan.least() {
+    while story.time() < plan.time || decks.has_more() {
         let hand = decks.deal(&mut random);
         strike(&hand, &mut world, &mut scene, &mut random, &mut story);
     }
-    assert!(story.kinds() >= LEAST, "{story:?}");
+    let kinds = faults.iter().flatten().count();
+    assert_eq!(story.kinds(), kinds, "{story:?}");
     story.ends(&scene);
 }
 
@@ -146,12 +145,15 @@ fn strike<W: World>(
         };
         faults.iter().map(strike).collect()
     });
-    for harm in harms {
-        if let Some(server) = harm.restarted {
-            scene.begins_anew(server);
-        }
-        if let Some(server) = harm.cut_off {
-            scene.churns[server].truth_mut().interrupted(start);
+    for server in harms.iter().filter_map(|harm| harm.restarted) {
+        scene.begins_anew(server);
+    }
+    for (server, churn) in scene.churns.iter_mut().enumerate() {
+        let cut_off = harms.iter().filter_map(|harm| harm.cut_off);
+        // One after the other may be as long as all of them.
+        let time: Duration = cut_off.filter(|(n, _)| *n == server).map(|(_, time)| time).sum();
+        if time > LAPSE {
+            churn.truth_mut().interrupted(start);
         }
     }
     scene.converges(|| world.masters());
@@ -238,11 +240,5 @@ impl Plan {
                 .filter(|&set| set != 0)
                 .unwrap_or(seed),
         }
-    }
-
-    /// How many faults it takes to be worth its time.
-    fn least(&self) -> usize {
-        let often = self.time.as_secs() / OFTEN.as_secs();
-        LEAST.max(usize::try_from(often).expect("a time is short"))
     }
 }

@@ -151,6 +151,13 @@ impl Ledger {
         assert!(found.is_empty(), "{}", self.tell(&found));
     }
 
+    /// Begins a new page, after [`Self::agrees_for_good`]: what may have been told until now may not
+    /// be told any more.
+    pub fn begins_anew(&mut self, truth: Truth) {
+        self.before = truth;
+        self.book().pages.clear();
+    }
+
     /// How long after `since` each of these was shown leaving; whoever was not is left out.
     pub fn times(&self, memberships: &[Membership], since: Instant) -> Option<Times> {
         let book = self.book();

@@ -140,6 +140,7 @@ impl Scene {
         self.leases_hold(&truth, &masters);
         for (n, ledger) in self.ledgers.iter_mut().flatten().enumerate() {
             ledger.agrees_for_good(&self.servers[n], &self.channels, &truth);
+            ledger.begins_anew(truth.clone());
         }
     }
 

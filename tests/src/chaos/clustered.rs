@@ -97,7 +97,8 @@ impl Clustered {
         let to = (from + 1 + random.below(2)) % 3;
         let nodes = self.cluster.nodes();
         let (from, to) = (&nodes[masters[from]], &nodes[masters[to]]);
-        self.cluster.reshard(from, to, 50 + random.below(150));
+        // Enough for some of the channels to be among them, whoever has the lowest slots.
+        self.cluster.reshard(from, to, 1600 + random.below(1400));
         self.cluster.is_whole();
         Harm::NONE
     }

@@ -1,7 +1,7 @@
 //! Faults of the network between each server and Redis.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Fault, Harm, World, between};
 use crate::random::Random;
@@ -58,7 +58,7 @@ pub fn hold(lines: [&Line; 2], random: &mut Random) -> Harm {
 /// Nothing arrives, for less than a lease or for longer.
 pub fn stall(lines: [&Line; 2], random: &mut Random) -> Harm {
     let time = between(random, 1500, 5000);
-    Harm { cut_off: Some(still(lines, random, time)), ..Harm::NONE }
+    Harm { cut_off: Some((still(lines, random, time), time)), ..Harm::NONE }
 }
 
 /// Nothing arrives in one direction, or in both; at which server.
@@ -74,9 +74,10 @@ fn still(lines: [&Line; 2], random: &mut Random, time: Duration) -> usize {
 /// Connections are silent from now on, without an end, until a server gives them up.
 pub fn deafen(lines: [&Line; 2], random: &mut Random) -> Harm {
     let (n, line) = any(lines, random);
+    let start = Instant::now();
     line.deafen();
     line.silence_is_noticed();
-    Harm { cut_off: Some(n), ..Harm::NONE }
+    Harm { cut_off: Some((n, start.elapsed())), ..Harm::NONE }
 }
 
 /// A server cannot connect for a while.
@@ -84,9 +85,10 @@ pub fn refuse(lines: [&Line; 2], random: &mut Random) -> Harm {
     let (n, line) = any(lines, random);
     line.refuse(true);
     line.cut();
-    thread::sleep(between(random, 100, 5000));
+    let time = between(random, 100, 5000);
+    thread::sleep(time);
     line.refuse(false);
-    Harm { cut_off: Some(n), ..Harm::NONE }
+    Harm { cut_off: Some((n, time)), ..Harm::NONE }
 }
 
 /// One of the lines, once it is in use.

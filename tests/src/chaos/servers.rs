@@ -38,7 +38,8 @@ fn stop(servers: &mut [Server], random: &mut Random) -> Harm {
 fn freeze(servers: &mut [Server], random: &mut Random) -> Harm {
     let n = random.below(servers.len());
     servers[n].process().signal(Signal::STOP);
-    thread::sleep(between(random, 100, 4000));
+    let time = between(random, 100, 4000);
+    thread::sleep(time);
     servers[n].process().signal(Signal::CONT);
-    Harm { cut_off: Some(n), ..Harm::NONE }
+    Harm { cut_off: Some((n, time)), ..Harm::NONE }
 }
