@@ -18,7 +18,7 @@ pub struct Life {
     /// Times it came and everybody must have been shown.
     pub joins: usize,
     /// Times more that nobody need have been shown, or only some: a join that failed may have been
-    /// seen for a moment, and who came and went while nobody could listen may have been missed.
+    /// seen for a moment, and what a master is told that has been replaced may be lost.
     pub maybe: usize,
     /// Whether it is there now.
     pub present: bool,

@@ -14,7 +14,7 @@ use crate::native::clock;
 use crate::native::context::{Ctx, OwnStr};
 use crate::native::followers;
 use crate::native::string::{Str, is_word};
-use crate::roster::change;
+use crate::roster::change::{self, Stay};
 use crate::roster::{ClientId, Holder, Parts, Roster};
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
@@ -31,8 +31,7 @@ pub(crate) struct Add<'a> {
     chan_info: &'a [u8],
     holder: Until<'a>,
     notify: bool,
-    back: bool,
-    anew: bool,
+    stay: Stay,
     with_seq: bool,
 }
 
@@ -113,15 +112,16 @@ impl<'a> Add<'a> {
                 return Err(unknown(word));
             }
         }
-        if back.is_some() && notify.is_none() {
-            return Err(CommandError::bad("BACK needs NOTIFY"));
-        }
-        if anew.is_some() && notify.is_none() {
-            return Err(CommandError::bad("ANEW needs NOTIFY"));
-        }
-        if anew.is_some() && back.is_some() {
-            return Err(CommandError::bad("who is put back does not come anew: BACK or ANEW"));
-        }
+        let stay = match (notify, back, anew) {
+            (_, None, None) => Stay::Any,
+            (None, Some(()), _) => return Err(CommandError::bad("BACK needs NOTIFY")),
+            (None, None, Some(())) => return Err(CommandError::bad("ANEW needs NOTIFY")),
+            (Some(()), Some(()), None) => Stay::Back,
+            (Some(()), None, Some(())) => Stay::Anew,
+            (Some(()), Some(()), Some(())) => {
+                return Err(CommandError::bad("who is put back does not come anew: BACK or ANEW"));
+            }
+        };
         Ok(Self {
             key,
             client,
@@ -130,8 +130,7 @@ impl<'a> Add<'a> {
             chan_info: chan_info.unwrap_or_default(),
             holder: holder.ok_or_else(one_holder)?.0,
             notify: notify.is_some(),
-            back: back.is_some(),
-            anew: anew.is_some(),
+            stay,
             with_seq: with_seq.is_some(),
         })
     }
@@ -147,8 +146,7 @@ impl<'a> Add<'a> {
                 announced: self.notify,
             },
             holder: self.holder.resolve()?,
-            back: self.back,
-            anew: self.anew,
+            stay: self.stay,
         };
         let done = key.change_or_create(|roster, acting| {
             let added = change::add(roster, &add, acting);
@@ -226,7 +224,7 @@ mod tests {
     fn parsed(line: &str) -> String {
         let words: Vec<Str> = line.split(' ').map(Str::from).collect();
         match Add::parse(Args::new(&words)) {
-            Ok(add) => format!("{:?} notify={} back={}", add.holder, add.notify, add.back),
+            Ok(add) => format!("{:?} notify={} {:?}", add.holder, add.notify, add.stay),
             Err(error) => error.to_string(),
         }
     }
@@ -234,9 +232,9 @@ mod tests {
     #[test]
     fn options_come_in_any_order_and_errors_name_them() {
         let check = |line: &str, expected: &str| assert_eq!(parsed(line), expected, "{line}");
-        check("k c u ex 5 notify back", "Ms(5000) notify=true back=true");
-        check("k c u NOTIFY conninfo x LEASE n", "Lease(\"n\") notify=true back=false");
-        check("k c  PX 1", "Ms(1) notify=false back=false");
+        check("k c u ex 5 notify back", "Ms(5000) notify=true Back");
+        check("k c u NOTIFY conninfo x LEASE n", "Lease(\"n\") notify=true Any");
+        check("k c  PX 1", "Ms(1) notify=false Any");
         check("k c u EX 0", "ERR EX must be a positive integer of seconds");
         check("k c u PX -1", "ERR PX must be a positive integer of milliseconds");
         check("k c u EX", "ERR EX needs a value");

@@ -33,7 +33,7 @@ impl Command for Recent<'_> {
         arity: -3,
         keys: Keys::First(Access::Read),
         summary: c"Returns the recent events of a roster above a sequence.",
-        complexity: c"O(N) where N is the number of events above the sequence.",
+        complexity: c"O(N) where N is the number of events above the sequence, of names that share its place in the index too.",
         args: &[
             Arg::key(),
             Arg::integer(c"seq"),

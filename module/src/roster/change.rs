@@ -26,10 +26,18 @@ pub(crate) struct Add<'a> {
     /// `announced` means that the caller wants the join published.
     pub(crate) parts: Parts<'a>,
     pub(crate) holder: Holder,
-    /// Marks the join as one that puts an entry back.
-    pub(crate) back: bool,
-    /// The client comes anew: an entry of it that is there is of a stay that has ended.
-    pub(crate) anew: bool,
+    pub(crate) stay: Stay,
+}
+
+/// What the caller says of the client's stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// It begins, or goes on when the client is there.
+    Any,
+    /// It goes on: a join is marked as one that puts the entry back.
+    Back,
+    /// It begins: an entry that is there is of a stay that has ended.
+    Anew,
 }
 
 /// What an [`add`] did.
@@ -63,7 +71,7 @@ pub(crate) fn add(roster: &mut Roster, add: &Add<'_>, world: &mut impl World) ->
         there = None;
     }
     let mut ended = None;
-    if let Some(slot) = there.filter(|_| add.anew) {
+    if let Some(slot) = there.filter(|_| add.stay == Stay::Anew) {
         end(roster, slot, Why::Removed, world);
         ended = Some(roster.seq);
         if roster.is_empty() {
@@ -86,7 +94,7 @@ pub(crate) fn add(roster: &mut Roster, add: &Add<'_>, world: &mut impl World) ->
     let slot = roster.insert(&parts, hashes, add.holder, world);
     world.joined();
     if parts.announced {
-        announce(roster, slot, add.back, world);
+        announce(roster, slot, add.stay == Stay::Back, world);
     }
     Added { slot, joined: true, changed: true, ended }
 }
@@ -127,7 +135,7 @@ fn change(roster: &mut Roster, slot: u32, add: &Add<'_>, world: &mut impl World)
     }
     let other_holder = roster.set_holder(slot, add.holder, world);
     if parts.announced && !announced_before {
-        announce(roster, slot, add.back, world);
+        announce(roster, slot, add.stay == Stay::Back, world);
     } else if announced_before && other_info {
         let head = next_head(roster, world);
         emit(roster, slot, head, Change::Update, world);

@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
     use crate::lease::{LeaseId, Leases};
-    use crate::roster::change::{Add, Removed, add, end, remove};
+    use crate::roster::change::{Add, Removed, Stay, add, end, remove};
     use crate::roster::store::live_holder;
     use crate::roster::{Ledger, Parts, TICK_MS};
 
@@ -192,7 +192,7 @@ mod tests {
                 let conn_info = Info::classify([&b""[..], b"1", b"x"][usize::from(*info)]);
                 let (client, announced) = (ClientId::new(&client), *notify);
                 let parts = Parts { client, user, conn_info, chan_info: Info::None, announced };
-                let added = add(roster, &Add { parts, holder, back: false, anew: false }, world);
+                let added = add(roster, &Add { parts, holder, stay: Stay::Any }, world);
                 let mut record = Vec::new();
                 roster.push_stored(added.slot, &world.leases.borrow(), &mut record);
                 return if added.changed { Told::Put(record) } else { Told::Nothing };

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use rollcall_wire::stored::StoredEntry;
 use rollcall_wire::{Change, Event, Info, Why};
 
-use super::change::{Add, Removed, World, add, end, remove};
+use super::change::{Add, Removed, Stay, World, add, end, remove};
 use super::scan::{BadCursor, Cursor};
 use super::{ClientId, Holder, Ledger, Parts, Roster};
 use crate::lease::{LeaseId, Leases};
@@ -73,7 +73,7 @@ struct Plain {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Add { client: u8, user: u8, info: u8, holder: Holder, notify: bool, anew: bool },
+    Add { client: u8, user: u8, info: u8, holder: Holder, notify: bool, stay: Stay },
     Remove(u8),
     EndLease(u8),
 }
@@ -99,7 +99,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     ];
     let step = prop_oneof![
         6 => (0u8..60, 0u8..12, 0u8..3, holder, any::<(bool, bool)>()).prop_map(
-            |(client, user, info, holder, (notify, anew))| Step::Add { client, user, info, holder, notify, anew: notify && anew }
+            |(client, user, info, holder, (notify, anew))| Step::Add { client, user, info, holder, notify, stay: if notify && anew { Stay::Anew } else { Stay::Any } }
         ),
         3 => (0u8..60).prop_map(Step::Remove),
         1 => (0u8..4).prop_map(Step::EndLease),
@@ -126,16 +126,18 @@ fn plain(parts: &Parts<'_>) -> (String, String, Vec<u8>, bool) {
 
 fn step(roster: &mut Roster, model: &mut Vec<Plain>, world: &mut Outside, step: &Step) {
     match step {
-        Step::Add { client: number, user, info, holder, notify, anew } => {
+        Step::Add { client: number, user, info, holder, notify, stay } => {
             let client = client(*number);
             let user = if *user == 0 { String::new() } else { format!("u{user}") };
             let info = vec![b'{'; usize::from(*info)];
             let parts = parts(&client, &user, &info, *notify);
-            let added =
-                add(roster, &Add { parts, holder: *holder, back: false, anew: *anew }, world);
+            let added = add(roster, &Add { parts, holder: *holder, stay: *stay }, world);
             let old = model.iter().position(|plain| plain.client == client);
             let old = old.map(|at| model.swap_remove(at));
-            assert_eq!(added.joined, *anew || old.as_ref().is_none_or(|old| old.user != user));
+            assert_eq!(
+                added.joined,
+                *stay == Stay::Anew || old.as_ref().is_none_or(|old| old.user != user)
+            );
             let announced = *notify || old.is_some_and(|old| old.announced);
             model.push(Plain { client, user, info, holder: *holder, announced });
         }
@@ -220,7 +222,7 @@ proptest! {
                 step(&mut roster, &mut model, &mut world, one);
                 // Whoever left, came anew or changed its user did not stay.
                 match one {
-                    Step::Remove(number) | Step::Add { client: number, anew: true, .. } => stayed.retain(|p| p.0 != client(*number)),
+                    Step::Remove(number) | Step::Add { client: number, stay: Stay::Anew, .. } => stayed.retain(|p| p.0 != client(*number)),
                     _ => stayed.retain(|p| model.iter().any(|m| m.client == p.0 && m.user == p.1)),
                 }
             }
@@ -254,11 +256,7 @@ fn events_tell_each_announced_change_once() {
     let lease = lease(&mut Leases::new(), 0);
     let mut put = |world: &mut Outside, client: &str, user: &str, info: &[u8], notify: bool| {
         let parts = parts(client, user, info, notify);
-        add(
-            &mut roster,
-            &Add { parts, holder: Holder::Lease(lease), back: false, anew: false },
-            world,
-        );
+        add(&mut roster, &Add { parts, holder: Holder::Lease(lease), stay: Stay::Any }, world);
     };
     put(&mut world, "quiet", "1", b"", false);
     put(&mut world, "a", "1", b"", true);
@@ -285,16 +283,16 @@ fn events_tell_each_announced_change_once() {
 fn who_comes_anew_ends_an_earlier_stay() {
     let (mut roster, mut world) = (Roster::new(), Outside::default());
     let lease = lease(&mut Leases::new(), 0);
-    let mut put = |client: &str, info: &[u8], anew: bool| {
+    let mut put = |client: &str, info: &[u8], stay: Stay| {
         let parts = parts(client, "1", info, true);
         let holder = Holder::Lease(lease);
-        add(&mut roster, &Add { parts, holder, back: false, anew }, &mut world).ended
+        add(&mut roster, &Add { parts, holder, stay }, &mut world).ended
     };
-    assert_eq!(put("a", b"", true), None);
-    assert_eq!(put("a", b"", false), None);
-    assert_eq!(put("a", b"{}", true), Some(2));
-    put("b", b"", true);
-    assert_eq!(put("a", b"{}", true), Some(5));
+    assert_eq!(put("a", b"", Stay::Anew), None);
+    assert_eq!(put("a", b"", Stay::Any), None);
+    assert_eq!(put("a", b"{}", Stay::Anew), Some(2));
+    put("b", b"", Stay::Anew);
+    assert_eq!(put("a", b"{}", Stay::Anew), Some(5));
     insta::assert_snapshot!(world.events.join("\n"), @r"
     join first=true a 1 1/1
     leave last=true removed a 1 0/0

@@ -67,15 +67,29 @@ pub(super) async fn periodically(hub: Hub) {
         }
         // Events on their way are no gap.
         tokio::time::sleep(ON_THEIR_WAY).await;
-        let wants_read = |mirror: &Mirror| mirror.wants_read();
-        for channel in hub.names(|state| state.mirror.as_ref().is_some_and(wants_read)) {
-            hub.check_soon(&channel);
-        }
+        wanted(&hub);
         for ((channel, before), stats) in read {
             if stats.is_ok_and(|stats| hub.is_behind(channel, &stats, before)) {
                 hub.check_soon(channel);
             }
         }
+    }
+}
+
+/// Asks again for the checks that found no room, as often as it takes.
+pub(super) async fn soon_again(hub: Hub) {
+    loop {
+        hub.inner.crowded.notified().await;
+        tokio::time::sleep(ON_THEIR_WAY).await;
+        wanted(&hub);
+    }
+}
+
+/// Asks for a check of every channel that waits for one.
+fn wanted(hub: &Hub) {
+    let wants_read = |mirror: &Mirror| mirror.wants_read();
+    for channel in hub.names(|state| state.mirror.as_ref().is_some_and(wants_read)) {
+        hub.check_soon(&channel);
     }
 }
 

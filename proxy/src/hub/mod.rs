@@ -39,8 +39,8 @@ use registry::Registry;
 
 /// The channels are spread over this many locks.
 const SHARDS: usize = 16;
-/// Checks of channels that may wait, and resets; what does not fit is found by the periodic check,
-/// or by the counts.
+/// Checks of channels that may wait, and resets; what does not fit is found soon by looking at all
+/// channels, or by the counts.
 const CHECKS: usize = 65_536;
 
 type Channels = HashMap<Arc<str>, Channel>;
@@ -60,6 +60,8 @@ struct Inner {
     /// Largest roster that is mirrored; see `channel.join_leave_mirror_limit`.
     mirror_limit: u64,
     checks: mpsc::Sender<Arc<str>>,
+    /// Some checks found no room.
+    crowded: Notify,
     /// Channels whose clients here must be put back into their rosters.
     resets: mpsc::Sender<Arc<str>>,
     nodes: Nodes,
@@ -107,6 +109,7 @@ impl Hub {
                 registry: Registry::default(),
                 mirror_limit,
                 checks,
+                crowded: Notify::new(),
                 resets,
                 nodes: Nodes::new(own),
                 renewed: Notify::new(),
@@ -115,6 +118,7 @@ impl Hub {
         tokio::spawn(pump(hub.clone(), events));
         tokio::spawn(check::run(hub.clone(), waiting));
         tokio::spawn(check::periodically(hub.clone()));
+        tokio::spawn(check::soon_again(hub.clone()));
         tokio::spawn(check::put_back(hub.inner.store.clone(), reset));
         tokio::spawn(listen::close_idle(hub.clone()));
         tokio::spawn(listen::resubscribe(hub.clone()));
@@ -263,9 +267,9 @@ impl Hub {
             return;
         }
         let name = name.clone();
-        if self.inner.checks.try_send(name).is_ok()
-            && let Some(state) = channels.get_mut(channel)
-        {
+        if self.inner.checks.try_send(name).is_err() {
+            self.inner.crowded.notify_one();
+        } else if let Some(state) = channels.get_mut(channel) {
             state.check_waiting = true;
         }
     }
