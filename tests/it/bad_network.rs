@@ -5,7 +5,6 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rollcall_tests::churn::Sight;
 use rollcall_tests::config;
 use rollcall_tests::redis::{PASSWORD, USERS};
 use rollcall_tests::relay::Line;
@@ -19,18 +18,18 @@ fn through(relay: &Relay) -> Value {
 }
 
 /// Two servers, each with a network of its own; `trouble` is what happens to it.
-fn goes_wrong(sight: Sight, trouble: impl FnOnce(&[Relay; 2])) -> (Redis, [Relay; 2], Scene) {
+fn goes_wrong(trouble: impl FnOnce(&[Relay; 2])) -> (Redis, [Relay; 2], Scene) {
     let redis = Redis::start();
     let relays = [(); 2].map(|()| Relay::to(redis.port()));
     let configs = [through(&relays[0]), through(&relays[1])];
     let mut scene = Scene::of(configs, || vec![redis.cli()]);
-    scene.during(sight, |_| trouble(&relays));
+    scene.during(|_| trouble(&relays));
     (redis, relays, scene)
 }
 
 /// Everything becomes right, and no lease has ended.
-fn is_unseen(sight: Sight, trouble: impl FnOnce(&[Relay; 2])) {
-    let (redis, _relays, mut scene) = goes_wrong(sight, trouble);
+fn is_unseen(trouble: impl FnOnce(&[Relay; 2])) {
+    let (redis, _relays, mut scene) = goes_wrong(trouble);
     scene.converges(|| vec![redis.cli()]);
     assert_eq!(redis.info("rollcall_leaves_lease"), "0", "no lease ended");
 }
@@ -39,14 +38,14 @@ fn is_unseen(sight: Sight, trouble: impl FnOnce(&[Relay; 2])) {
 /// leave and come back.
 fn interrupts_the_first(trouble: impl FnOnce(&[Relay; 2])) {
     let start = Instant::now();
-    let (redis, _relays, mut scene) = goes_wrong(Sight::Clear, trouble);
+    let (redis, _relays, mut scene) = goes_wrong(trouble);
     scene.churns[0].truth_mut().interrupted(start);
     scene.converges(|| vec![redis.cli()]);
 }
 
 #[test]
 fn bytes_that_come_a_few_at_a_time_harm_nothing() {
-    is_unseen(Sight::Clear, |relays| {
+    is_unseen(|relays| {
         for relay in relays {
             relay.split(true);
         }
@@ -59,7 +58,7 @@ fn bytes_that_come_a_few_at_a_time_harm_nothing() {
 
 #[test]
 fn a_slow_network_harms_nothing() {
-    is_unseen(Sight::Clear, |relays| {
+    is_unseen(|relays| {
         for ms in [50, 400, 150, 0] {
             for relay in relays {
                 relay.delay(Duration::from_millis(ms));
@@ -71,7 +70,7 @@ fn a_slow_network_harms_nothing() {
 
 #[test]
 fn connections_that_are_cut_again_and_again_harm_nothing() {
-    is_unseen(Sight::Clear, |relays| {
+    is_unseen(|relays| {
         for n in 0..9 {
             if n % 3 != 0 {
                 relays[0].cut();
@@ -86,7 +85,7 @@ fn connections_that_are_cut_again_and_again_harm_nothing() {
 
 #[test]
 fn a_stall_that_is_shorter_than_a_lease_harms_nothing() {
-    is_unseen(Sight::Clear, |relays| {
+    is_unseen(|relays| {
         for relay in relays {
             relay.stall();
             thread::sleep(Duration::from_secs(1));
@@ -98,7 +97,7 @@ fn a_stall_that_is_shorter_than_a_lease_harms_nothing() {
 
 #[test]
 fn answers_that_come_late_harm_nothing() {
-    is_unseen(Sight::Clear, |relays| {
+    is_unseen(|relays| {
         relays[0].stall_ways(false, true);
         thread::sleep(Duration::from_secs(1));
         relays[0].flow();

@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rollcall_tests::churn::Sight;
 use rollcall_tests::cluster::{BRITTLE, Cluster, is_master};
 use rollcall_tests::config::{self, over};
 use rollcall_tests::crowd;
@@ -18,7 +17,7 @@ const MOVING: usize = 500;
 fn scene(config: &Value, nodes: &[&Redis]) -> Scene {
     let channels = channels(nodes[0]);
     let mut scene = Scene::start(vec![config.clone(), config.clone()], channels, 12);
-    scene.during(Sight::Clear, |_| ());
+    scene.during(|_| ());
     scene.converges(|| masters(nodes));
     scene
 }
@@ -48,7 +47,7 @@ fn a_killed_master_with_a_replica_is_in_no_ledger() {
     let replica = cluster.replica(0);
     let mut scene = scene(&cluster.config(), &all(&cluster));
     let killed = Instant::now();
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         cluster.kill(0);
         cluster.serves_all_slots(cluster.nodes()[1..].iter().chain([&replica]));
     });
@@ -56,7 +55,7 @@ fn a_killed_master_with_a_replica_is_in_no_ledger() {
     scene.converges(|| masters(&nodes));
     print_time("kill -9 of a cluster master with a replica", killed);
     // It comes back as a replica of its replica.
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         cluster.run(0);
         let role = || cluster.nodes()[0].try_ask("ROLE").map(Reply::array);
         eventually("the old master follows", || (role()?[0].text() == "slave").then_some(()));
@@ -75,7 +74,7 @@ fn a_killed_master_without_a_replica_is_in_no_ledger_and_the_others_serve_on() {
     let home = |name: &String, cli: &mut Resp| cluster.home(cli, &format!("rollcall:p:{name}"));
     let elsewhere = [(); 2].map(|()| names.find(|name| home(name, &mut cli) == 1).unwrap());
     let lost = names.find(|name| home(name, &mut cli) == 0).unwrap();
-    scene.during(Sight::Clear, |servers| {
+    scene.during(|servers| {
         let mut ann = servers[0].client("ann");
         cluster.kill(0);
         let start = Instant::now();
@@ -95,7 +94,7 @@ fn a_killed_master_without_a_replica_is_in_no_ledger_and_the_others_serve_on() {
 fn slots_that_move_are_in_no_ledger() {
     let cluster = Cluster::start();
     let mut scene = scene(&cluster.config(), &all(&cluster));
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         cluster.reshard(&cluster.nodes()[0], &cluster.nodes()[1], MOVING);
         cluster.reshard(&cluster.nodes()[1], &cluster.nodes()[2], MOVING);
     });
@@ -108,7 +107,7 @@ fn slots_that_move_are_in_no_ledger() {
 fn rosters_that_are_deleted_while_slots_move_are_in_no_ledger() {
     let cluster = Cluster::start();
     let mut scene = scene(&cluster.config(), &all(&cluster));
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         cluster.reshard(&cluster.nodes()[0], &cluster.nodes()[1], 10);
         cluster.nodes().iter().for_each(|node| node.delete("rollcall:p:room*"));
     });
@@ -121,7 +120,7 @@ fn a_master_that_stands_still_for_a_moment_keeps_its_leases() {
     let cluster = Cluster::start();
     let config = over(cluster.config(), json!({"engine": {"redis": {"lease": "1s"}}}));
     let mut scene = scene(&config, &all(&cluster));
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         process::signal(cluster.nodes()[0].id(), Signal::STOP);
         thread::sleep(Duration::from_millis(1700));
         process::signal(cluster.nodes()[0].id(), Signal::CONT);
@@ -140,12 +139,12 @@ fn nodes_that_come_and_go_are_in_no_ledger() {
     let mut scene = scene(&cluster.config(), &all(&cluster));
     let mut nodes = all(&cluster);
     nodes.push(&fourth);
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         cluster.add(&fourth);
         cluster.reshard(&cluster.nodes()[0], &fourth, MOVING);
     });
     scene.converges(|| masters(&nodes));
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         cluster.empty(&fourth, &cluster.nodes()[0]);
         cluster.remove(&fourth);
     });
@@ -157,7 +156,7 @@ fn a_node_that_joins_another_cluster_does_not_bring_it_along() {
     let (cluster, other) = (Cluster::start(), Cluster::start());
     let wanderer = cluster.stranger();
     let mut scene = scene(&cluster.config(), &all(&cluster));
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         cluster.add(&wanderer);
         cluster.reshard(&cluster.nodes()[0], &wanderer, 100);
         cluster.empty(&wanderer, &cluster.nodes()[0]);
@@ -179,7 +178,7 @@ fn a_replica_that_takes_over_as_planned_is_in_no_ledger() {
     let mut nodes = all(&cluster);
     nodes.push(&replica);
     for new in [&replica, &cluster.nodes()[1]] {
-        scene.during(Sight::Clear, |_| {
+        scene.during(|_| {
             eventually("a failover starts", || {
                 (new.cli().ask("CLUSTER FAILOVER").to_string() == "OK").then_some(())
             });
@@ -198,7 +197,7 @@ fn a_plain_address_of_one_node_stands_for_the_cluster() {
     let redis = json!({"engine": {"type": "redis", "redis": {"address": address}}});
     let config = config::with(redis);
     let mut scene = scene(&config, &all(&cluster));
-    scene.during(Sight::Clear, |_| ());
+    scene.during(|_| ());
     scene.converges(|| masters(&all(&cluster)));
     for node in cluster.nodes() {
         assert_ne!(node.info("rollcall_members"), "0", "every node has some");

@@ -4,7 +4,6 @@
 use std::thread;
 use std::time::Duration;
 
-use rollcall_tests::churn::Sight;
 use rollcall_tests::{Redis, Scene, eventually, stack};
 use serde_json::json;
 
@@ -12,26 +11,26 @@ use serde_json::json;
 const PASSER_BY: &str = "passer-by";
 
 /// What `lose` does to Redis is seen by nobody, and everything else as far as it can be.
-fn is_unseen(options: &[&str], sight: Sight, lose: impl FnOnce(&mut Redis)) {
+fn is_unseen(options: &[&str], lose: impl FnOnce(&mut Redis)) {
     let mut redis = Redis::with(options);
     let mut scene = Scene::of_two(&stack::on(&redis, json!({})), || vec![redis.cli()]);
-    scene.during(sight, |_| lose(&mut redis));
+    scene.during(|_| lose(&mut redis));
     scene.converges(|| vec![redis.cli()]);
     // And those who are there can come and go as before.
-    scene.during(Sight::Clear, |_| ());
+    scene.during(|_| ());
     scene.converges(|| vec![redis.cli()]);
 }
 
 #[test]
 fn a_flush_is_in_no_ledger() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         redis.cli().ask("FLUSHALL");
     });
 }
 
 #[test]
 fn many_flushes_are_in_no_ledger() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         for command in ["FLUSHALL ASYNC", "FLUSHDB", "SWAPDB 0 1", "FLUSHALL"].repeat(3) {
             redis.cli().ask(command);
             thread::sleep(Duration::from_millis(400));
@@ -42,7 +41,7 @@ fn many_flushes_are_in_no_ledger() {
 /// Nobody can put anything back for longer than is waited for that.
 #[test]
 fn a_flush_of_a_redis_that_takes_nothing_afterwards_is_in_no_ledger() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         let mut cli = redis.cli();
         for command in ["CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"] {
             assert_eq!(cli.ask(command).to_string(), "OK");
@@ -55,7 +54,7 @@ fn a_flush_of_a_redis_that_takes_nothing_afterwards_is_in_no_ledger() {
 
 #[test]
 fn a_restart_of_an_empty_redis_is_in_no_ledger() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         redis.kill();
         thread::sleep(Duration::from_secs(3));
         redis.run();
@@ -64,7 +63,7 @@ fn a_restart_of_an_empty_redis_is_in_no_ledger() {
 
 #[test]
 fn a_restart_that_lost_the_last_moment_is_in_no_ledger() {
-    is_unseen(&["appendonly yes", "appendfsync no"], Sight::Clear, |redis| {
+    is_unseen(&["appendonly yes", "appendfsync no"], |redis| {
         redis.kill();
         redis.run();
     });
@@ -72,7 +71,7 @@ fn a_restart_that_lost_the_last_moment_is_in_no_ledger() {
 
 #[test]
 fn a_restart_from_an_old_snapshot_is_in_no_ledger() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         assert_eq!(redis.cli().ask("SAVE").to_string(), "OK");
         // Whoever comes and goes from here on is forgotten.
         thread::sleep(Duration::from_secs(1));
@@ -87,13 +86,13 @@ fn a_snapshot_from_before_a_server_died_is_in_no_ledger() {
     let mut redis = Redis::start();
     let mut scene = Scene::of_two(&stack::on(&redis, json!({})), || vec![redis.cli()]);
     assert_eq!(redis.cli().ask("SAVE").to_string(), "OK");
-    scene.during(Sight::Clear, |servers| {
+    scene.during(|servers| {
         servers[1].kill();
         servers[1].run_again();
     });
     scene.begins_anew(1);
     scene.converges(|| vec![redis.cli()]);
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         redis.kill();
         redis.run();
     });
@@ -102,7 +101,7 @@ fn a_snapshot_from_before_a_server_died_is_in_no_ledger() {
 
 #[test]
 fn rosters_and_books_that_are_deleted_are_in_no_ledger() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         redis.delete("rollcall:p:room[0-4]");
         redis.delete("rollcall:s:*");
     });
@@ -110,7 +109,7 @@ fn rosters_and_books_that_are_deleted_are_in_no_ledger() {
 
 #[test]
 fn rosters_that_are_deleted_again_and_again_are_in_no_ledger() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         for _ in 0..8 {
             redis.delete("rollcall:p:room[0-4]");
             thread::sleep(Duration::from_millis(1500));
@@ -137,7 +136,7 @@ fn passes_by(redis: &Redis) {
 
 #[test]
 fn rosters_that_are_deleted_while_others_join_are_in_no_ledger() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         delete_under_a_join(redis, "room0");
         let mut cli = redis.cli();
         eventually("the observers of both servers are put back", || {
@@ -150,7 +149,7 @@ fn rosters_that_are_deleted_while_others_join_are_in_no_ledger() {
 
 #[test]
 fn a_flush_just_before_a_wait_ends_is_in_no_ledger() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         // Servers wait 5 seconds for what vanished to be put back; waits of some end after the
         // flush, and before servers have heard of it.
         for n in 0..8 {

@@ -1,5 +1,6 @@
 //! Who comes and goes while a server cannot listen is shown both, as soon as it can again.
 
+use std::fs;
 use std::time::Duration;
 
 use rollcall_tests::crowd::{self, Entry, Member};
@@ -33,6 +34,10 @@ fn is_shown(
     // Some rooms are empty, and some are not.
     let mut stays = Member::of(&other, "stays");
     stays.enters(&channels[..2], &mut truth);
+    // A restart may bring this back, which is older than what is shown.
+    assert_eq!(redis.cli().ask("SAVE").to_string(), "OK");
+    let mut comes = Member::of(&other, "comes late");
+    comes.enters(&channels[1..3], &mut truth);
     ledger.agrees_for_good(&cut_off, &channels, &truth);
     let mut passer_by = Member::of(&other, "passes by");
     relay.refuse(true);
@@ -67,17 +72,41 @@ fn who_comes_and_goes_again_and_again_is_shown_each_time() {
     });
 }
 
-/// What Redis remembers is not saved: this happens after the restart.
-#[test]
-fn who_comes_and_goes_once_redis_is_back_is_shown_both() {
+/// What Redis remembers is not saved: this happens after the restart, in which it may lose all or
+/// the last it had.
+fn once_redis_is_back(loses: fn(&Redis)) {
     is_shown(&[], |redis, channels, member, truth| {
         redis.kill();
+        loses(redis);
         redis.run();
         eventually("the other server lets clients in again", || {
             (member.tries("elsewhere", &mut Truth::default()) == Entry::In).then_some(())
         });
         passes_by(member, channels, truth);
     });
+}
+
+#[test]
+fn who_comes_and_goes_once_an_empty_redis_is_back_is_shown_both() {
+    once_redis_is_back(|redis| {
+        fs::remove_file(redis.dir().join("dump.rdb")).expect("there is a file");
+    });
+}
+
+#[test]
+fn who_comes_and_goes_once_an_older_redis_is_back_is_shown_both() {
+    once_redis_is_back(|_| ());
+}
+
+/// `ACL SETUSER default -presence.recent`: reads tell what there is to tell.
+#[test]
+fn a_server_that_may_not_ask_is_shown_who_is_there() {
+    is_shown(
+        &["user default on nopass ~* &* +@all -presence.recent"],
+        |_, channels, member, truth| {
+            member.enters(channels, truth);
+        },
+    );
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rollcall_tests::churn::Sight;
 use rollcall_tests::process::{self, Signal};
 use rollcall_tests::{Redis, Scene, Server, stack};
 use serde_json::json;
@@ -19,11 +18,11 @@ fn nodes(redis: &Redis) -> BTreeSet<String> {
 }
 
 /// Clients come and go while Redis stands still; no lease ends, and everything becomes right.
-fn stands_still(sight: Sight, still: impl FnOnce(&Redis)) {
+fn stands_still(still: impl FnOnce(&Redis)) {
     let redis = Redis::start();
     let mut scene = Scene::of_two(&stack::on(&redis, json!({})), || vec![redis.cli()]);
     let before = nodes(&redis);
-    scene.during(sight, |_| still(&redis));
+    scene.during(|_| still(&redis));
     scene.converges(|| vec![redis.cli()]);
     assert_eq!(nodes(&redis), before, "no lease ended");
     assert_eq!(redis.info("rollcall_leaves_lease"), "0");
@@ -31,7 +30,7 @@ fn stands_still(sight: Sight, still: impl FnOnce(&Redis)) {
 
 #[test]
 fn nobody_leaves_while_all_clients_of_redis_are_paused() {
-    stands_still(Sight::Clear, |redis| {
+    stands_still(|redis| {
         redis.cli().ask(&format!("CLIENT PAUSE {} ALL", STILL.as_millis()));
         thread::sleep(STILL);
     });
@@ -40,7 +39,7 @@ fn nobody_leaves_while_all_clients_of_redis_are_paused() {
 #[test]
 fn nobody_leaves_while_writes_are_paused() {
     // Servers give up connections that owe answers, but not those on which events come.
-    stands_still(Sight::Clear, |redis| {
+    stands_still(|redis| {
         redis.cli().ask(&format!("CLIENT PAUSE {} WRITE", STILL.as_millis()));
         thread::sleep(STILL);
     });
@@ -48,7 +47,7 @@ fn nobody_leaves_while_writes_are_paused() {
 
 #[test]
 fn nobody_leaves_while_the_process_of_redis_is_stopped() {
-    stands_still(Sight::Clear, |redis| {
+    stands_still(|redis| {
         process::signal(redis.id(), Signal::STOP);
         thread::sleep(STILL);
         process::signal(redis.id(), Signal::CONT);

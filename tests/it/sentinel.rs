@@ -24,7 +24,7 @@ fn master(group: &Sentinels) -> Vec<Resp> {
 fn a_killed_master_is_in_no_ledger_and_neither_is_its_return() {
     let (mut group, mut scene) = scene(2);
     let killed = Instant::now();
-    let old = scene.during(Sight::Clear, |_| {
+    let old = scene.during(|_| {
         let old = group.kill_master();
         group.fails_over_from(old);
         old
@@ -32,7 +32,7 @@ fn a_killed_master_is_in_no_ledger_and_neither_is_its_return() {
     scene.converges(|| master(&group));
     print_time("kill -9 of a master under Sentinel", killed);
     // The old master comes back as a master, until the Sentinels see it.
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         group.redis[old].run();
         group.follow();
     });
@@ -44,7 +44,7 @@ fn a_master_that_is_replaced_is_in_no_ledger() {
     let (group, mut scene) = scene(1);
     for _ in 0..2 {
         // What the old master is told until it is one no more is lost with all its traces.
-        scene.during(Sight::Dim, |_| {
+        scene.during_as(Sight::Dim, |_| {
             group.fail_over();
             group.follow();
         });
@@ -61,7 +61,7 @@ fn sentinels_that_begin_anew_are_followed() {
         group.follow();
     }
     group.begin_anew();
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         let old = group.kill_master();
         group.fails_over_from(old);
     });

@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rollcall_tests::churn::Sight;
 use rollcall_tests::cluster::{BRITTLE, Cluster};
 use rollcall_tests::config::over;
 use rollcall_tests::sentinel::Sentinels;
@@ -44,7 +43,7 @@ fn one_of_three_redis_is_lost_and_the_others_serve_on() {
     let gone = home(&scene.channels[0]);
     let served = scene.channels.iter().find(|name| home(name) != gone).expect("another").clone();
     let away = scene.channels[0].clone();
-    scene.during(Sight::Clear, |servers| {
+    scene.during(|servers| {
         shards[gone].kill();
         let params = |channel: &str| json!({"channel": channel});
         eventually("what is there is known to be away", || {
@@ -64,7 +63,7 @@ fn one_of_three_redis_is_lost_and_the_others_serve_on() {
 fn all_of_two_redis_are_flushed() {
     let shards = [(); 2].map(|()| Redis::start());
     let mut scene = Scene::of_two(&on_all(&shards), || masters(&shards));
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         for redis in &shards {
             redis.cli().ask("FLUSHALL");
         }
@@ -87,7 +86,7 @@ fn a_server_a_sentinel_group_and_a_cluster_are_three_shards() {
         masters
     };
     let mut scene = Scene::of_two(&config, || masters(&group, &cluster));
-    scene.during(Sight::Clear, |_| {
+    scene.during(|_| {
         redis.cli().ask("FLUSHALL");
         let old = group.kill_master();
         cluster.kill(1);
@@ -107,7 +106,7 @@ fn user_status_is_in_a_redis_of_its_own() {
     });
     assert_eq!(engine.info("rollcall_books"), "0");
     assert_eq!(own.info("rollcall_rosters"), "0");
-    scene.during(Sight::Clear, |servers| {
+    scene.during(|servers| {
         own.kill();
         eventually("statuses are away", || {
             let params = json!({"users": ["s0u0"]});

@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rollcall_tests::churn::Sight;
 use rollcall_tests::process::{self, Signal};
 use rollcall_tests::{Redis, Scene, Stack, eventually, stack};
 use serde_json::json;
@@ -12,11 +11,11 @@ use serde_json::json;
 const TROUBLE: Duration = Duration::from_secs(4);
 
 /// What `trouble` does to Redis, while clients come and go, harms nobody who is there.
-fn is_unseen(options: &[&str], sight: Sight, trouble: impl FnOnce(&mut Redis)) {
+fn is_unseen(options: &[&str], trouble: impl FnOnce(&mut Redis)) {
     let mut redis = Redis::with(options);
     let config = stack::on(&redis, json!({"engine": {"redis": {"io_timeout": "1s"}}}));
     let mut scene = Scene::of_two(&config, || vec![redis.cli()]);
-    scene.during(sight, |_| trouble(&mut redis));
+    scene.during(|_| trouble(&mut redis));
     scene.converges(|| vec![redis.cli()]);
 }
 
@@ -31,12 +30,12 @@ fn is_set(redis: &Redis, setting: &str, bad: &str, good: &str) {
 #[test]
 fn a_full_redis_refuses_joins_and_keeps_everybody() {
     let options = &["maxmemory-policy noeviction"];
-    is_unseen(options, Sight::Clear, |redis| is_set(redis, "maxmemory", "1", "0"));
+    is_unseen(options, |redis| is_set(redis, "maxmemory", "1", "0"));
 }
 
 #[test]
 fn a_redis_without_enough_replicas_keeps_everybody() {
-    is_unseen(&[], Sight::Clear, |redis| is_set(redis, "min-replicas-to-write", "1", "0"));
+    is_unseen(&[], |redis| is_set(redis, "min-replicas-to-write", "1", "0"));
 }
 
 #[test]
@@ -44,7 +43,7 @@ fn a_redis_that_loads_keeps_everybody() {
     // A load of 3 seconds, during which clients are told so.
     let options = ["appendonly yes", "loading-process-events-interval-bytes 1024"];
     let options = [&options[..], &["key-load-delay 30000"]].concat();
-    is_unseen(&options, Sight::Clear, |redis| {
+    is_unseen(&options, |redis| {
         redis.kill();
         redis.run();
     });
@@ -53,7 +52,7 @@ fn a_redis_that_loads_keeps_everybody() {
 #[test]
 fn a_redis_that_answers_in_bursts_harms_nobody() {
     // Answers take nearly as long as they may.
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         for _ in 0..5 {
             process::signal(redis.id(), Signal::STOP);
             thread::sleep(Duration::from_millis(900));
@@ -65,7 +64,7 @@ fn a_redis_that_answers_in_bursts_harms_nobody() {
 
 #[test]
 fn connections_that_redis_ends_harm_nobody() {
-    is_unseen(&[], Sight::Clear, |redis| {
+    is_unseen(&[], |redis| {
         let mut cli = redis.cli();
         for kind in ["pubsub", "normal", "pubsub", "pubsub", "normal"] {
             cli.ask(&format!("CLIENT KILL TYPE {kind} SKIPME yes"));

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rollcall_tests::churn::Sight;
 use rollcall_tests::crowd::channels;
 use rollcall_tests::{Client, Redis, Scene, Server, Stack, stack, token, within};
 use serde_json::{Value, json};
@@ -98,7 +97,7 @@ fn comings_and_goings_alone_make_nobody_put_anything_back() {
     let redis = Redis::start();
     let config = stack::on(&redis, json!({}));
     let mut scene = Scene::start(vec![config; 2], channels(20), 40);
-    scene.during(Sight::Clear, |_| thread::sleep(Duration::from_secs(6)));
+    scene.during(|_| thread::sleep(Duration::from_secs(6)));
     scene.converges(|| vec![redis.cli()]);
     for server in &scene.servers {
         let log = server.log();

@@ -134,10 +134,10 @@ fn strike<W: World>(
     story: &mut Story,
 ) {
     scene.seed(random);
-    scene.during(Sight::Clear, |_| ());
+    scene.during(|_| ());
     scene.converges(|| world.masters());
     let start = Instant::now();
-    let harms: Vec<Harm> = scene.during(sight(faults), |servers| {
+    let harms: Vec<Harm> = scene.during_as(sight(faults), |servers| {
         let strike = |fault: &&Fault<W>| {
             story.strikes(fault.name);
             // Of its own, so that what comes next does not depend on how much it takes.

@@ -67,7 +67,7 @@ impl Scene {
     /// As [`Self::of_two`], each with its own.
     pub fn of(configs: [Value; 2], masters: impl Fn() -> Vec<Resp>) -> Self {
         let mut scene = Self::start(configs.into(), crowd::channels(10), 12);
-        scene.during(Sight::Clear, |_| ());
+        scene.during(|_| ());
         scene.converges(masters);
         scene
     }
@@ -78,7 +78,12 @@ impl Scene {
     }
 
     /// While clients come and go, does what `fault` does to the servers or to anything else.
-    pub fn during<T>(&mut self, sight: Sight, fault: impl FnOnce(&mut [Server]) -> T) -> T {
+    pub fn during<T>(&mut self, fault: impl FnOnce(&mut [Server]) -> T) -> T {
+        self.during_as(Sight::Clear, fault)
+    }
+
+    /// The same where clients have to see to it that everything can be seen.
+    pub fn during_as<T>(&mut self, sight: Sight, fault: impl FnOnce(&mut [Server]) -> T) -> T {
         let stop = AtomicBool::new(false);
         let (servers, churns) = (&mut self.servers, &mut self.churns);
         thread::scope(|scope| {
