@@ -183,12 +183,21 @@ fn publish(ctx: &Ctx, (db, name): (u32, &Str), aloud: bool) {
         }
         cell::with(|state| {
             state.counters.events += u64::from(aloud);
-            // The timer's last visit is near enough, and costs nothing.
-            let now = state.visited_ms;
-            recent(state).push(now, of, seq, event);
+            push(state, of, seq, event);
         });
     });
     cell::with(|state| state.outbox = Some(outbox));
+}
+
+/// Remembers an event of a name that the caller has published.
+pub(crate) fn remember((db, name): (u32, &Str), seq: u64, event: &[u8]) {
+    cell::with(|state| push(state, Name::new(db, name.bytes()), seq, event));
+}
+
+fn push(state: &mut State, of: Name<'_>, seq: u64, event: &[u8]) {
+    // The timer's last visit is near enough, and costs nothing.
+    let now = state.visited_ms;
+    recent(state).push(now, of, seq, event);
 }
 
 /// The memory of recent events, as the settings want it now.

@@ -3,7 +3,7 @@
 //! Internal: a roster's change as a master replicates it. Applied as it says, without any clock.
 
 use rollcall_wire::stored::StoredEntry;
-use rollcall_wire::{caps, replicated as words};
+use rollcall_wire::{Event, caps, replicated as words};
 
 use crate::args::{Args, decimal};
 use crate::error::CommandError;
@@ -141,6 +141,11 @@ impl<'a> Apply<'a> {
             }
             What::Seq => {
                 key.change(|roster, _| roster.seq = seq);
+                if news {
+                    let mut message = Vec::new();
+                    Event::Reset { seq, db: ctx.db() }.push_json(&mut message);
+                    keyed::remember((ctx.db(), self.key), seq, &message);
+                }
             }
         }
         ctx.replicate_verbatim();

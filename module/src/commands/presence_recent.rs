@@ -1,6 +1,6 @@
 //! `PRESENCE.RECENT key seq [COUNT n]`
 //!
-//! The joins, updates and leaves of a name above a sequence that this server still remembers.
+//! The joins, updates, leaves and resets of a name above a sequence that this server still remembers.
 //! Reply: each as it was published, oldest first; with `COUNT` the oldest of them, up to so many.
 
 use rollcall_wire::caps;

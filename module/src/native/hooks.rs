@@ -193,6 +193,7 @@ fn reset(ctx: &Ctx, db: u32, name: &Str) {
     let mut message = Vec::new();
     Event::Reset { seq, db }.push_json(&mut message);
     ctx.publish(name, &message);
+    keyed::remember((db, name), seq, &message);
 }
 
 // === keys ===

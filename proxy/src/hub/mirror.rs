@@ -335,6 +335,7 @@ impl Mirror {
                     *shown = event.info;
                 }
             }
+            Kind::Reset => {}
             Kind::Leave => {
                 if known.remove(&event.client).is_some() {
                     effect.changes.push((event.seq, Change::Leave(event.info)));

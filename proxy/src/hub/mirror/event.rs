@@ -8,6 +8,8 @@ pub(super) enum Kind {
     Join,
     Update,
     Leave,
+    /// Of nobody: the roster changed otherwise.
+    Reset,
 }
 
 /// A member's event, reduced to what the mirror needs.
@@ -29,7 +31,12 @@ impl Event {
         self.seq
     }
 
-    /// `None` for what is not about a member, and for an info without a client id, which the module
+    fn reset(seq: u64) -> Self {
+        let (client, info) = Default::default();
+        Self { kind: Kind::Reset, seq, prev: 0, clients: 0, back: false, client, info }
+    }
+
+    /// `None` for a publication, and for an info without a client id, which the module
     /// never sends.
     pub(in crate::hub) fn of(message: &Message<'_>) -> Option<Self> {
         #[derive(serde::Deserialize)]
@@ -40,7 +47,8 @@ impl Event {
             Message::Join(entry) => (Kind::Join, entry),
             Message::Update(entry) => (Kind::Update, entry),
             Message::Leave(entry) => (Kind::Leave, entry),
-            Message::Reset { .. } | Message::Publication(_) => return None,
+            Message::Reset { seq, .. } => return Some(Self::reset(*seq)),
+            Message::Publication(_) => return None,
         };
         let id: Id = serde_json::from_str(entry.info.get()).ok()?;
         Some(Self {

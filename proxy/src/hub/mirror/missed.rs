@@ -1,5 +1,6 @@
 //! What a mirror does about events that it missed, and those that wait for them.
 
+use super::event::Kind;
 use super::{Event, Members, Mirror, Read};
 
 // === impl Mirror ===
@@ -59,7 +60,8 @@ impl Mirror {
     pub(super) fn was_emptied(&self) -> bool {
         let (mut seq, mut empty) = (self.seq, self.is_empty());
         for event in self.reading.iter().flatten().filter(|event| event.seq > self.seq) {
-            if event.prev != seq && !(event.prev == 0 && empty) {
+            let follows = event.prev == seq || (event.prev == 0 && empty);
+            if !follows || event.kind == Kind::Reset {
                 return false;
             }
             (seq, empty) = (event.seq, event.clients == 0);

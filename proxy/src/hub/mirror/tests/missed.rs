@@ -188,3 +188,14 @@ fn a_check_of_an_empty_roster_forgets_nothing_that_was_missed() {
     mirror.end_read(5, all(&[]), Differences::Show);
     assert_eq!(mirror.seq(), 5);
 }
+
+#[test]
+fn what_comes_after_a_reset_follows_it() {
+    let mut mirror = mirror(10, &["a"]);
+    mirror.was_deaf();
+    // The slot has moved, and with it the roster.
+    let reset = Event { kind: Kind::Reset, clients: 0, ..join("", 0, 12) };
+    recall(&mut mirror, vec![reset, join("b", 12, 13), leave("b", 13, 14)]);
+    assert_eq!(text(mirror.end_read(14, all(&["a"]), Differences::Show)), "+b -b !");
+    assert_eq!(mirror.judge_read(false).0, Differences::Wait, "something may have been lost");
+}
