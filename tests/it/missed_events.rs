@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use rollcall_tests::cluster::Cluster;
 use rollcall_tests::crowd::{self, Entry, Member};
 use rollcall_tests::ledger::Ledger;
 use rollcall_tests::truth::Truth;
@@ -139,4 +140,36 @@ fn who_comes_anew_over_a_lost_leave_is_shown_joining() {
     });
     ledger.agrees_within(SHOWN, &truth);
     ledger.agrees_for_good(&server, &channels, &truth);
+}
+
+/// While a slot is between two masters its rosters are on the new one already, and listeners are
+/// still at the old one.
+#[test]
+fn who_comes_and_goes_while_a_slot_moves_is_shown_both() {
+    let cluster = Cluster::start();
+    let [one, two] = [(); 2].map(|()| Server::start(cluster.config()));
+    let mut homes = [0, 1].map(|node| cluster.nodes()[node].cli());
+    let key = |n: &usize| format!("rollcall:p:room{n}");
+    let here = |n: &usize| cluster.home(&mut homes[0], &key(n)) == 0;
+    let n = (0..10_000).find(here).expect("a channel there");
+    let channels = [format!("room{n}")];
+    let mut ledger = Ledger::open("the ledger", &one, &channels);
+    let mut truth = Truth::default();
+    let mut stays = Member::of(&two, "stays");
+    stays.enters(&channels, &mut truth);
+    ledger.agrees_for_good(&one, &channels, &truth);
+    let slot = homes[0].ask(&format!("CLUSTER KEYSLOT {}", key(&n))).number();
+    let ids = [0, 1].map(|node| cluster.id(node));
+    homes[1].ask(&format!("CLUSTER SETSLOT {slot} IMPORTING {}", ids[0]));
+    homes[0].ask(&format!("CLUSTER SETSLOT {slot} MIGRATING {}", ids[1]));
+    let port = cluster.nodes()[1].port();
+    let moved = homes[0].ask(&format!("MIGRATE 127.0.0.1 {port} {} 0 5000", key(&n)));
+    assert_eq!(moved.to_string(), "OK");
+    let mut member = Member::of(&two, "passes by");
+    passes_by(&mut member, &channels, &mut truth);
+    for node in [1, 0] {
+        homes[node].ask(&format!("CLUSTER SETSLOT {slot} NODE {}", ids[1]));
+    }
+    ledger.agrees_within(SHOWN, &truth);
+    ledger.agrees_for_good(&one, &channels, &truth);
 }
