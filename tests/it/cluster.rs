@@ -114,6 +114,24 @@ fn rosters_that_are_deleted_while_slots_move_are_in_no_ledger() {
     scene.converges(|| masters(&all(&cluster)));
 }
 
+/// Its connections hang, which is worse than if it were dead.
+#[test]
+fn a_master_that_stands_still_delays_no_keepalive_to_the_others() {
+    let cluster = Cluster::start();
+    let mut scene = scene(&cluster.config(), &all(&cluster));
+    scene.during(|_| {
+        process::signal(cluster.nodes()[0].id(), Signal::STOP);
+        // Longer than a lease, and not so long that the nodes notice.
+        thread::sleep(Duration::from_secs(4));
+        process::signal(cluster.nodes()[0].id(), Signal::CONT);
+    });
+    scene.converges(|| masters(&all(&cluster)));
+    for node in &cluster.nodes()[1..] {
+        let log = node.log();
+        assert!(!log.contains("not renewed"), "a lease ended: {log}");
+    }
+}
+
 /// A lease that is so short is given up on soon, for each name that is renewed there.
 #[test]
 fn a_master_that_stands_still_for_a_moment_keeps_its_leases() {
