@@ -1,8 +1,8 @@
 //! Redis is away, or is not what it should be.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rollcall_tests::{Redis, Server, Stack, eventually, process, stack, token};
+use rollcall_tests::{Redis, Server, Stack, Stopwatch, eventually, process, stack, token};
 use serde_json::json;
 
 #[test]
@@ -16,7 +16,7 @@ fn while_redis_is_away_calls_fail_at_once_and_clients_stay() {
         (stack.http().get("/ready").status == 503).then_some(())
     });
     assert_eq!(stack.http().get("/health").status, 200);
-    let start = Instant::now();
+    let start = Stopwatch::start();
     let error = json!({"code": 100, "message": "internal server error", "temporary": true});
     for command in [
         json!({"presence": {"channel": "room"}}),

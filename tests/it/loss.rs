@@ -1,9 +1,11 @@
 //! Redis loses everything: presence is put back, and nobody is shown coming or going.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rollcall_tests::process::{self, Signal};
-use rollcall_tests::{Client, Listener, Redis, Server, Stack, config, eventually, within};
+use rollcall_tests::{
+    Client, Listener, Redis, Server, Stack, Stopwatch, config, eventually, within,
+};
 use serde_json::{Value, json};
 
 /// How soon presence has to be whole again.
@@ -38,7 +40,7 @@ fn presence(server: &Server) -> Option<Value> {
 }
 
 /// Presence becomes whole in time after `lost`, statuses too, and no client sees a thing.
-fn is_put_back(servers: &[&Server], clients: &mut [Client], lost: Instant, before: &Value) {
+fn is_put_back(servers: &[&Server], clients: &mut [Client], lost: Stopwatch, before: &Value) {
     for server in servers {
         let left = WHOLE.saturating_sub(lost.elapsed());
         within(left, "presence is whole again", || {
@@ -69,7 +71,7 @@ fn after_a_flush_presence_is_whole_again_and_nobody_saw_anything() {
     let mut clients = settled(&servers);
     let before = presence(&stack).unwrap();
     stack.redis.cli().ask("FLUSHALL");
-    is_put_back(&servers, &mut clients, Instant::now(), &before);
+    is_put_back(&servers, &mut clients, Stopwatch::start(), &before);
 }
 
 #[test]
@@ -121,7 +123,7 @@ fn after_a_restart_of_an_empty_redis_presence_is_whole_again() {
     let before = presence(&stack).unwrap();
     stack.redis.kill();
     stack.redis.run();
-    is_put_back(&[&stack.server, &other], &mut clients, Instant::now(), &before);
+    is_put_back(&[&stack.server, &other], &mut clients, Stopwatch::start(), &before);
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn after_the_embedded_redis_is_killed_presence_is_whole_again() {
     let before = presence(&server).unwrap();
     let redis = embedded_redis(&mut server);
     process::signal(redis, Signal::KILL);
-    is_put_back(&[&server], &mut clients, Instant::now(), &before);
+    is_put_back(&[&server], &mut clients, Stopwatch::start(), &before);
     assert_ne!(embedded_redis(&mut server), redis);
 }
 
@@ -207,5 +209,5 @@ fn a_restart_that_lost_nothing_shows_nobody_coming_or_going() {
     let before = presence(&stack).unwrap();
     stack.redis.kill();
     stack.redis.run();
-    is_put_back(&[&stack.server], &mut clients, Instant::now(), &before);
+    is_put_back(&[&stack.server], &mut clients, Stopwatch::start(), &before);
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rollcall_tests::process::{self, Signal};
-use rollcall_tests::{Redis, Scene, Server, stack};
+use rollcall_tests::{Redis, Scene, Server, Stopwatch, stack};
 use serde_json::json;
 
 /// Twice the lease.
@@ -62,7 +62,7 @@ fn calls_are_answered_while_redis_is_stopped() {
     let mut ann = server.client("ann");
     ann.enters("room");
     process::signal(redis.id(), Signal::STOP);
-    let start = Instant::now();
+    let start = Stopwatch::start();
     for command in [
         json!({"presence": {"channel": "room"}}),
         json!({"subscribe": {"channel": "hall"}}),

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use rollcall_tests::churn::Sight;
+use rollcall_tests::process::Signal;
 use rollcall_tests::sentinel::Sentinels;
 use rollcall_tests::{Resp, Scene, Server, eventually};
 use serde_json::json;
@@ -50,6 +51,32 @@ fn a_master_that_is_replaced_is_in_no_ledger() {
         });
         scene.converges(|| master(&group));
     }
+}
+
+/// It is a master until the Sentinels see it, and one of them says nothing at all.
+#[test]
+fn a_master_that_comes_back_once_it_is_replaced_is_used_no_more() {
+    let mut group = Sentinels::start(1);
+    let server = Server::start(group.config());
+    let mut ann = server.client("ann");
+    ann.enters("room");
+    group.sentinel(2).signal(Signal::STOP);
+    let ready = |port: u16| {
+        let line = format!("redis is ready address=127.0.0.1:{port}");
+        server.log().matches(&line).count()
+    };
+    let [old, new] = [0, 1].map(|n| group.redis[n].port());
+    group.redis[0].kill();
+    eventually("it is known to be away", || server.log().contains("redis is away").then_some(()));
+    eventually("two Sentinels name the other", || (group.master_by(0..2) == Some(1)).then_some(()));
+    group.redis[0].run();
+    eventually("the other is used", || (ready(new) == 1).then_some(()));
+    assert_eq!(ready(old), 1, "{}", server.log());
+    group.sentinel(2).signal(Signal::CONT);
+    eventually("ann is put back", || {
+        let answer = server.api_answer("presence", json!({"channel": "room"}));
+        (answer["result"]["presence"].as_object()?.len() == 1).then_some(())
+    });
 }
 
 /// Epochs count from 0 again, and are older than any that servers have seen.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rollcall_tests::crowd::channels;
-use rollcall_tests::{Client, Redis, Scene, Server, Stack, stack, token, within};
+use rollcall_tests::{Client, Redis, Scene, Server, Stack, Stopwatch, stack, token, within};
 use serde_json::{Value, json};
 
 #[test]
@@ -63,7 +63,7 @@ fn after_a_server_is_killed_every_leave_is_told_once_within_three_seconds() {
         assert!(ann.push().get("join").is_some());
     }
     two.kill();
-    let killed = Instant::now();
+    let killed = Stopwatch::start();
     let left: BTreeSet<String> = (0..40).map(|_| leaver(&ann.push()).expect("a leave")).collect();
     let took = killed.elapsed();
     assert_eq!(left, clients, "each client's leave, once");

@@ -12,9 +12,10 @@ pub mod watched;
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::churn::Sight;
+use crate::config::over;
 use crate::copies::Group;
 use crate::crowd;
 use crate::random::Random;
@@ -26,9 +27,12 @@ use crate::server::Server;
 use deck::Decks;
 use story::Story;
 
-/// Whom Redis does not hear from for so long may lose the lease, which is renewed each second and
-/// lasts 2.5 of them: connecting takes its time as well.
-const LAPSE: Duration = Duration::from_millis(800);
+/// How long leases live: a server that a busy machine gives no turn for two seconds keeps it.
+const LEASE: Duration = Duration::from_secs(4);
+
+/// Whom Redis does not hear from for so long may lose the lease, which is renewed each second:
+/// connecting takes its time as well.
+const LAPSE: Duration = LEASE.saturating_sub(Duration::from_millis(1700));
 
 /// Redis, however many of them, and what lies between them and the servers.
 pub trait World: Sized + 'static {
@@ -112,7 +116,9 @@ pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
     let mut random = Random::exactly(plan.seed);
     let mut story = Story::of(plan.seed);
     let mut world = world(&mut random);
-    let mut scene = Scene::start(world.configs(), crowd::channels(plan.channels), plan.clients);
+    let lease = json!({"engine": {"redis": {"lease": format!("{LEASE:?}")}}});
+    let configs = world.configs().into_iter().map(|config| over(config, lease.clone())).collect();
+    let mut scene = Scene::start(configs, crowd::channels(plan.channels), plan.clients);
     let faults =
         [W::faults(), redis::faults(), loading::faults(), network::faults(), servers::faults()];
     let mut decks = Decks::of(faults.iter().flatten());

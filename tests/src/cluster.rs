@@ -9,6 +9,7 @@ use crate::config;
 use crate::port;
 use crate::redis::Redis;
 use crate::resp::{Reply, Resp};
+use crate::stopwatch::Stopwatch;
 use crate::wait::{eventually, within};
 
 /// Where the slots of each node begin, and the end.
@@ -18,7 +19,7 @@ const BOUNDS: [u16; 4] = [0, 5_461, 10_923, 16_384];
 const PATIENT: &[&str] = &["cluster-node-timeout 5000"];
 
 /// How nodes are that are to be killed: others notice soon, and serve their own slots meanwhile.
-pub const BRITTLE: &[&str] = &["cluster-node-timeout 1500", "cluster-require-full-coverage no"];
+pub const BRITTLE: &[&str] = &["cluster-node-timeout 2500", "cluster-require-full-coverage no"];
 
 /// How long nodes may take to get to know each other, before they are introduced again.
 const HANDSHAKE: Duration = Duration::from_secs(2);
@@ -276,7 +277,7 @@ fn manage(args: &[&str], entrance: &str) {
         let output = Command::new("redis-cli").arg("--cluster").args(args).output();
         output.expect("there is a redis-cli")
     };
-    let start = Instant::now();
+    let start = Stopwatch::start();
     loop {
         let done = run(args);
         if done.status.success() {

@@ -1,10 +1,11 @@
 //! Whether the copies of the data are the same.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::redis::Redis;
 use crate::resp::{Reply, Resp};
+use crate::stopwatch::Stopwatch;
 use crate::wait::eventually;
 
 /// A master and its replicas.
@@ -21,7 +22,7 @@ pub struct Group<'a> {
 impl Group<'_> {
     /// Waits until each replica has what its master has, which hardly changes meanwhile.
     pub fn becomes_equal(&self, limit: Duration) {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         for replica in &self.replicas {
             loop {
                 let [there, here] = [*replica, self.master].map(contents);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Heard};
 use crate::server::Server;
+use crate::stopwatch::Stopwatch;
 use crate::truth::{Life, Membership, Truth};
 use crate::wait::{eventually, patience};
 
@@ -109,7 +110,7 @@ impl Ledger {
 
     /// Waits until the ledger says what is true.
     pub fn agrees_within(&self, limit: Duration, truth: &Truth) {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         loop {
             let found = self.differences(truth);
             if found.is_empty() {
@@ -138,13 +139,13 @@ impl Ledger {
                 responses.iter().all(|one| one.get("result").is_some()).then_some(())
             });
         }
-        let limit = Instant::now() + patience();
+        let start = Stopwatch::start();
         while self.book().passed.len() < channels.len() {
             let broken = self.book().broken.clone();
             assert!(broken.is_none(), "{}: {broken:?}", self.name);
             let passed = self.book().passed.clone();
             let missing = channels.iter().find(|channel| !passed.contains(*channel));
-            assert!(Instant::now() < limit, "{}: no publication in {missing:?}", self.name);
+            assert!(start.elapsed() < patience(), "{}: no publication in {missing:?}", self.name);
             thread::sleep(Duration::from_millis(5));
         }
         let found = self.differences(truth);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ use crate::ledger::{Ledger, OBSERVER};
 use crate::random::Random;
 use crate::resp::Resp;
 use crate::server::Server;
+use crate::stopwatch::Stopwatch;
 use crate::token;
 use crate::truth::Truth;
 use crate::wait::{eventually, within};
@@ -151,7 +152,7 @@ impl Scene {
 
     /// The leases of the masters hold what there is, and no more.
     fn leases_hold(&self, truth: &Truth, masters: impl Fn() -> Vec<Resp>) {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         loop {
             let masters = masters();
             let expected = self.held(truth, masters.len());

@@ -1,6 +1,7 @@
 //! A master, its replicas, and the Sentinels that watch over them.
 
 use std::fs;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,6 +21,14 @@ pub const MASTER: &str = "presence";
 /// How many Sentinels there are; two have to agree.
 const SENTINELS: usize = 3;
 
+/// How long a server does not answer before Sentinels take it for dead: as the documentation says.
+/// With a second, which is also how often they try to connect, they now and then replace a master
+/// that they have just promoted.
+const DOWN_AFTER: Duration = Duration::from_secs(2);
+
+/// The same where nobody is to be replaced because the machine is busy.
+const UNHURRIED: Duration = Duration::from_millis(3500);
+
 /// A failover, with all that comes before it.
 const FAILOVER: Duration = Duration::from_secs(60);
 
@@ -33,7 +42,7 @@ pub struct Sentinels {
 
 #[derive(Debug)]
 struct Sentinel {
-    _process: Process,
+    process: Process,
     /// Where others find it.
     port: u16,
     /// What others come through, if anything.
@@ -69,7 +78,7 @@ impl Sentinels {
                 format!("sentinel monitor {MASTER} 127.0.0.1 {monitored} 2"),
             ];
             monitor.extend(USERS.map(user));
-            Sentinel::start(port, monitor, Some(relay))
+            Sentinel::start(port, monitor, UNHURRIED, Some(relay))
         })
     }
 
@@ -91,7 +100,9 @@ impl Sentinels {
     }
 
     fn over(first: Redis, followers: Vec<Redis>, monitor: impl Fn(u16) -> Vec<String>) -> Self {
-        Self::started(first, followers, |port| Sentinel::start(port::free(), monitor(port), None))
+        Self::started(first, followers, |port| {
+            Sentinel::start(port::free(), monitor(port), DOWN_AFTER, None)
+        })
     }
 
     /// With Sentinels that are started for the master at this port.
@@ -112,8 +123,10 @@ impl Sentinels {
         let ports: Vec<u16> = self.sentinels.iter().map(|sentinel| sentinel.port).collect();
         self.sentinels.clear();
         let monitor = || vec![format!("sentinel monitor {MASTER} 127.0.0.1 {port} 2")];
-        self.sentinels =
-            ports.into_iter().map(|port| Sentinel::start(port, monitor(), None)).collect();
+        self.sentinels = ports
+            .into_iter()
+            .map(|port| Sentinel::start(port, monitor(), DOWN_AFTER, None))
+            .collect();
         self.know_each_other(self.redis.len() - 1);
     }
 
@@ -154,9 +167,19 @@ impl Sentinels {
         self.sentinels[0].cli().ask(&command).array()[0].text()
     }
 
+    /// The process of one of the Sentinels.
+    pub fn sentinel(&self, n: usize) -> &Process {
+        &self.sentinels[n].process
+    }
+
     /// Which of the servers the Sentinels say is the master; `None` while they do not agree.
     pub fn master(&self) -> Option<usize> {
-        let mut said = self.sentinels.iter().map(|sentinel| {
+        self.master_by(0..SENTINELS)
+    }
+
+    /// The same by some of the Sentinels.
+    pub fn master_by(&self, sentinels: Range<usize>) -> Option<usize> {
+        let mut said = self.sentinels[sentinels].iter().map(|sentinel| {
             let command = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {MASTER}");
             sentinel.cli().ask(&command).array()[1].text()
         });
@@ -213,7 +236,7 @@ impl Sentinels {
 
 impl Sentinel {
     /// At this port, or found where its relay is.
-    fn start(port: u16, monitor: Vec<String>, relay: Option<Relay>) -> Self {
+    fn start(port: u16, monitor: Vec<String>, down_after: Duration, relay: Option<Relay>) -> Self {
         let dir = TempDir::with_prefix("rollcall-sentinel-").expect("a temporary directory");
         let own = [
             format!("port {port}"),
@@ -221,7 +244,7 @@ impl Sentinel {
             format!("unixsocket {}", dir.path().join("redis.sock").display()),
         ];
         let times = [
-            format!("sentinel down-after-milliseconds {MASTER} 1000"),
+            format!("sentinel down-after-milliseconds {MASTER} {}", down_after.as_millis()),
             format!("sentinel failover-timeout {MASTER} 10000"),
             String::new(),
         ];
@@ -231,10 +254,13 @@ impl Sentinel {
         let args = [file.as_os_str(), "--sentinel".as_ref()];
         let process = Process::start("sentinel", redis::program(), args, dir.path());
         let port = relay.as_ref().map_or(port, Relay::port);
-        let sentinel = Self { _process: process, port, relay, dir };
+        let sentinel = Self { process, port, relay, dir };
         eventually("a Sentinel answers", || {
             Resp::connect(&sentinel.dir.path().join("redis.sock")).ok()?.try_call(&["PING"]).ok()
         });
+        // After two seconds in which the machine stood still, Sentinels do nothing for this long:
+        // 30 s otherwise.
+        assert_eq!(sentinel.cli().ask("SENTINEL DEBUG TILT-PERIOD 1000").to_string(), "OK");
         sentinel
     }
 

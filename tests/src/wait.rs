@@ -1,7 +1,9 @@
 //! Waiting for conditions.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::stopwatch::Stopwatch;
 
 /// How long a condition may take that has no deadline of its own: `ROLLCALL_TEST_PATIENCE` in
 /// seconds, for slow machines.
@@ -17,7 +19,7 @@ pub fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
 
 /// Asks `probe` until it has an answer; for conditions that have to hold by a deadline.
 pub fn within<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
+    let start = Stopwatch::start();
     loop {
         if let Some(answer) = probe() {
             return answer;

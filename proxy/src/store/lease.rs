@@ -93,7 +93,12 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
         }
         let (health, pause) = match &renewed {
             Ok(()) => match master.trouble() {
-                None => (Health::Up, often),
+                None => {
+                    if master.up().is_err() {
+                        shard.returns().await;
+                    }
+                    (Health::Up, often)
+                }
                 Some(trouble) => (Health::Down(away(trouble).to_string()), RETRY),
             },
             Err(error) => (Health::Down(explain(&master, error).await), RETRY),

@@ -18,7 +18,7 @@ use super::map::Map;
 use super::master::Master;
 use super::reply::StoreError;
 use super::{Settings, find, lease, sweep};
-use crate::config::{RedisAddress, RedisShard};
+use crate::config::{RedisAddress, RedisPlace, RedisShard};
 
 /// How long counts are not compared after slots have moved: what is on its way is on neither side.
 const UNSETTLED: Duration = Duration::from_secs(4);
@@ -42,8 +42,8 @@ pub(super) struct Shard {
     pub(super) sweep: Notify,
     /// Asks for a look at who owns what.
     pub(super) look: Notify,
-    /// Counts the looks.
-    pub(super) looks: watch::Sender<u64>,
+    /// When the last look began that has ended.
+    looks: watch::Sender<Option<Instant>>,
     /// Why no master is known.
     trouble: Mutex<String>,
     /// Which slots are on their way, and since when these.
@@ -107,7 +107,7 @@ impl Shard {
             doubts: Doubts::default(),
             sweep: Notify::new(),
             look: Notify::new(),
-            looks: watch::Sender::new(0),
+            looks: watch::Sender::new(None),
             trouble: Mutex::new(CONNECTING.to_owned()),
             moving: Mutex::default(),
             events,
@@ -233,6 +233,32 @@ impl Shard {
         self.look.notify_one();
         if tokio::time::timeout(LOOK, looks.changed()).await.is_err() {
             tracing::debug!("nobody says who owns what");
+        }
+    }
+
+    /// A look has ended that began then.
+    pub(super) fn has_looked(&self, began: Instant) {
+        self.looks.send_replace(Some(began));
+    }
+
+    /// A master that was away is there again. Under Sentinel it may have been replaced meanwhile,
+    /// and would take joins and leaves that are lost with it: waits for a look that begins now, for
+    /// a bounded time.
+    pub(super) async fn returns(&self) {
+        if !matches!(self.redis.place, RedisPlace::Sentinel(_)) {
+            return;
+        }
+        let now = Instant::now();
+        let mut looks = self.looks.subscribe();
+        let looked = async {
+            while looks.borrow_and_update().is_none_or(|began| began < now) {
+                self.look.notify_one();
+                // The sender lives as long as this shard.
+                let _ = looks.changed().await;
+            }
+        };
+        if tokio::time::timeout(LOOK, looked).await.is_err() {
+            tracing::debug!("no sentinel says whether the master is still the same");
         }
     }
 

@@ -16,7 +16,7 @@ use crate::wait::eventually;
 
 /// As [`BRITTLE`], with a file of what nodes were told.
 const LASTING: &[&str] =
-    &["cluster-node-timeout 1500", "cluster-require-full-coverage no", "appendonly yes"];
+    &["cluster-node-timeout 2500", "cluster-require-full-coverage no", "appendonly yes"];
 
 /// All of it.
 #[derive(Debug)]

@@ -58,7 +58,9 @@ pub fn hold(lines: [&Line; 2], random: &mut Random) -> Harm {
 /// Nothing arrives, for less than a lease or for longer.
 pub fn stall(lines: [&Line; 2], random: &mut Random) -> Harm {
     let time = between(random, 1500, 5000);
-    Harm { cut_off: Some((still(lines, random, time), time)), ..Harm::NONE }
+    let start = Instant::now();
+    let n = still(lines, random, time);
+    Harm { cut_off: Some((n, start.elapsed())), ..Harm::NONE }
 }
 
 /// Nothing arrives in one direction, or in both; at which server.
@@ -83,12 +85,12 @@ pub fn deafen(lines: [&Line; 2], random: &mut Random) -> Harm {
 /// A server cannot connect for a while.
 pub fn refuse(lines: [&Line; 2], random: &mut Random) -> Harm {
     let (n, line) = any(lines, random);
+    let start = Instant::now();
     line.refuse(true);
     line.cut();
-    let time = between(random, 100, 5000);
-    thread::sleep(time);
+    thread::sleep(between(random, 100, 5000));
     line.refuse(false);
-    Harm { cut_off: Some((n, time)), ..Harm::NONE }
+    Harm { cut_off: Some((n, start.elapsed())), ..Harm::NONE }
 }
 
 /// One of the lines, once it is in use.

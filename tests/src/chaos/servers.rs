@@ -1,6 +1,7 @@
 //! Faults of the servers themselves.
 
 use std::thread;
+use std::time::Instant;
 
 use super::{Fault, Harm, World, between};
 use crate::process::Signal;
@@ -38,8 +39,8 @@ fn stop(servers: &mut [Server], random: &mut Random) -> Harm {
 fn freeze(servers: &mut [Server], random: &mut Random) -> Harm {
     let n = random.below(servers.len());
     servers[n].process().signal(Signal::STOP);
-    let time = between(random, 100, 4000);
-    thread::sleep(time);
+    let start = Instant::now();
+    thread::sleep(between(random, 100, 4000));
     servers[n].process().signal(Signal::CONT);
-    Harm { cut_off: Some((n, time)), ..Harm::NONE }
+    Harm { cut_off: Some((n, start.elapsed())), ..Harm::NONE }
 }

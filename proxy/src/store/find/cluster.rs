@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fred::interfaces::ClientLike;
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::super::call::{self, arg};
 use super::super::cluster_nodes::{Owners, View};
@@ -28,12 +29,13 @@ pub(super) async fn follow(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result
         );
     }
     loop {
+        let began = Instant::now();
         match look(shard, seeds).await.and_then(|views| adopt(shard, &views)) {
             Ok(()) => {}
             Err(error) if !shard.map().is_known() => shard.set_trouble(error.to_string()),
             Err(error) => tracing::debug!(%error, "nobody says who owns what"),
         }
-        shard.looks.send_modify(|looks| *looks += 1);
+        shard.has_looked(began);
         tokio::time::sleep(LEAST_PAUSE).await;
         let pause = if shard.is_settled() { LOOK } else { busy_pause(shard.map().masters().len()) };
         tokio::select! {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use fred::interfaces::ClientLike;
 use fred::types::{ClusterHash, CustomCommand};
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::super::call::{self, arg};
@@ -15,6 +16,9 @@ use super::super::reply::{Reply, StoreError};
 use super::super::shard::Shard;
 use super::{LEAST_PAUSE, LOOK, PATIENCE, Probe};
 use crate::config::{RedisAddress, RedisShard, Sentinels};
+
+/// How long the others may take when most have answered: one that stands still delays nothing.
+const LATE: Duration = Duration::from_millis(100);
 
 /// How long most Sentinels must name another master of an older epoch until that is believed.
 const ANEW: Duration = Duration::from_secs(10);
@@ -34,13 +38,14 @@ pub(super) async fn follow(shard: &Arc<Shard>, sentinels: &Sentinels) -> Result<
     futures_util::future::select_all(first).await;
     let mut memory = Memory::default();
     loop {
+        let began = Instant::now();
         let master = master(shard, &probes, &sentinels.master, &mut memory).await;
         match master.and_then(|address| adopt(shard, address)) {
             Ok(()) => {}
             Err(error) if !shard.map().is_known() => shard.set_trouble(error.to_string()),
             Err(error) => tracing::debug!(%error, "no sentinel names the master"),
         }
-        shard.looks.send_modify(|looks| *looks += 1);
+        shard.has_looked(began);
         tokio::time::sleep(LEAST_PAUSE).await;
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -64,16 +69,24 @@ async fn master(
     name: &str,
     memory: &mut Memory,
 ) -> Result<RedisAddress, StoreError> {
-    let answers = join_all(probes.iter().map(|probe| ask(probe, name))).await;
+    let asking = async |(n, probe)| (n, probe, ask(probe, name).await);
+    let mut asked: FuturesUnordered<_> = probes.iter().enumerate().map(asking).collect();
     let mut errors = Vec::new();
     let mut votes = Vec::new();
-    for (probe, answer) in probes.iter().zip(answers) {
+    let mut limit = Instant::now() + PATIENCE;
+    while let Ok(Some((n, probe, answer))) = tokio::time::timeout_at(limit, asked.next()).await {
         match answer {
-            Ok(vote) => votes.push(vote),
+            Ok(vote) => votes.push((n, vote)),
             Err(StoreError::Away(why)) => errors.push(why),
             Err(why) => errors.push(format!("{}: {why}", probe.address)),
         }
+        if votes.len() * 2 > probes.len() {
+            limit = limit.min(Instant::now() + LATE);
+        }
     }
+    // In the order in which they are configured, so that the same votes always say the same.
+    votes.sort_by_key(|(n, _)| *n);
+    let votes: Vec<Vote> = votes.into_iter().map(|(_, vote)| vote).collect();
     let map = shard.map();
     let followed = |address: &RedisAddress| map.at(address).is_some();
     memory.judge(&votes, probes.len(), followed, Instant::now()).ok_or_else(|| {
