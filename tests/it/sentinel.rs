@@ -60,7 +60,7 @@ fn a_master_that_comes_back_once_it_is_replaced_is_used_no_more() {
     let server = Server::start(group.config());
     let mut ann = server.client("ann");
     ann.enters("room");
-    group.sentinel(2).signal(Signal::STOP);
+    group.signal(2, Signal::STOP);
     let ready = |port: u16| {
         let line = format!("redis is ready address=127.0.0.1:{port}");
         server.log().matches(&line).count()
@@ -72,7 +72,7 @@ fn a_master_that_comes_back_once_it_is_replaced_is_used_no_more() {
     group.redis[0].run();
     eventually("the other is used", || (ready(new) == 1).then_some(()));
     assert_eq!(ready(old), 1, "{}", server.log());
-    group.sentinel(2).signal(Signal::CONT);
+    group.signal(2, Signal::CONT);
     eventually("ann is put back", || {
         let answer = server.api_answer("presence", json!({"channel": "room"}));
         (answer["result"]["presence"].as_object()?.len() == 1).then_some(())

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::config;
 use crate::port;
-use crate::process::Process;
+use crate::process::{Process, Signal};
 use crate::redis::{self, Redis, USERS, user};
 use crate::relay::{Line, Relay};
 use crate::resp::Resp;
@@ -29,6 +29,9 @@ const DOWN_AFTER: Duration = Duration::from_secs(2);
 /// The same where nobody is to be replaced because the machine is busy.
 const UNHURRIED: Duration = Duration::from_millis(3500);
 
+/// What a Sentinel is told, and where it notes what it learns.
+const CONFIG: &str = "sentinel.conf";
+
 /// A failover, with all that comes before it.
 const FAILOVER: Duration = Duration::from_secs(60);
 
@@ -42,7 +45,7 @@ pub struct Sentinels {
 
 #[derive(Debug)]
 struct Sentinel {
-    process: Process,
+    process: Option<Process>,
     /// Where others find it.
     port: u16,
     /// What others come through, if anything.
@@ -167,9 +170,25 @@ impl Sentinels {
         self.sentinels[0].cli().ask(&command).array()[0].text()
     }
 
-    /// The process of one of the Sentinels.
-    pub fn sentinel(&self, n: usize) -> &Process {
-        &self.sentinels[n].process
+    /// How many Sentinels there are.
+    pub fn count(&self) -> usize {
+        self.sentinels.len()
+    }
+
+    /// Sends a signal to one of the Sentinels.
+    pub fn signal(&self, sentinel: usize, signal: Signal) {
+        let process = self.sentinels[sentinel].process.as_ref();
+        process.expect("the Sentinel runs").signal(signal);
+    }
+
+    /// Kills one of the Sentinels, as `kill -9`. Nobody may be asked for all of them then.
+    pub fn kill_sentinel(&mut self, sentinel: usize) {
+        self.sentinels[sentinel].process = None;
+    }
+
+    /// It is back with what it knew.
+    pub fn run_sentinel(&mut self, sentinel: usize) {
+        self.sentinels[sentinel].run();
     }
 
     /// Which of the servers the Sentinels say is the master; `None` while they do not agree.
@@ -248,20 +267,24 @@ impl Sentinel {
             format!("sentinel failover-timeout {MASTER} 10000"),
             String::new(),
         ];
-        let config = [&own[..], &monitor, &times].concat();
-        let file = dir.path().join("sentinel.conf");
-        fs::write(&file, config.join("\n")).expect("the configuration is written");
-        let args = [file.as_os_str(), "--sentinel".as_ref()];
-        let process = Process::start("sentinel", redis::program(), args, dir.path());
+        let config = [&own[..], &monitor, &times].concat().join("\n");
+        fs::write(dir.path().join(CONFIG), config).expect("the configuration is written");
         let port = relay.as_ref().map_or(port, Relay::port);
-        let sentinel = Self { process, port, relay, dir };
+        let mut sentinel = Self { process: None, port, relay, dir };
+        sentinel.run();
+        sentinel
+    }
+
+    fn run(&mut self) {
+        let dir = self.dir.path();
+        let args = [CONFIG, "--sentinel"];
+        self.process = Some(Process::start("sentinel", redis::program(), args, dir));
         eventually("a Sentinel answers", || {
-            Resp::connect(&sentinel.dir.path().join("redis.sock")).ok()?.try_call(&["PING"]).ok()
+            Resp::connect(&dir.join("redis.sock")).ok()?.try_call(&["PING"]).ok()
         });
         // After two seconds in which the machine stood still, Sentinels do nothing for this long:
         // 30 s otherwise.
-        assert_eq!(sentinel.cli().ask("SENTINEL DEBUG TILT-PERIOD 1000").to_string(), "OK");
-        sentinel
+        assert_eq!(self.cli().ask("SENTINEL DEBUG TILT-PERIOD 1000").to_string(), "OK");
     }
 
     fn cli(&self) -> Resp {

@@ -84,7 +84,7 @@ impl Store {
         let master = place.shard.owner(place.slot)?;
         match tokio::time::timeout(place.shard.settings.lease, master.renewal()).await {
             Ok(()) => Ok(master.loss()),
-            Err(_) => Err(away("no answer".to_owned())),
+            Err(_) => Err(away("no answer in time".to_owned())),
         }
     }
 

@@ -167,7 +167,7 @@ async fn renew(
     let Ok(answers) = tokio::time::timeout(patience(shard), renewals).await else {
         // Whatever hangs there, the next renewal shall not wait behind it.
         master.links.make_keepalive_anew();
-        return Err(away("no answer".to_owned()));
+        return Err(away("no answer in time".to_owned()));
     };
     let after = shard.holdings().snapshot(&slots);
     let (kept, complete) = sum(answers)?;

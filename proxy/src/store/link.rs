@@ -259,8 +259,8 @@ async fn heartbeat(master: Arc<Master>, link: Link, patience: Duration) {
         match answer {
             Ok(Ok(())) => {}
             // No answer, or an error that answers something else than this ping.
-            Ok(Err(error)) if is_events => master.make_events_anew(life, error.details()),
-            Err(_) if is_events => master.make_events_anew(life, "no answer"),
+            Ok(Err(error)) if is_events => master.make_events_anew(life, &plain(error.details())),
+            Err(_) if is_events => master.make_events_anew(life, "no answer in time"),
             Ok(Err(error)) if *error.kind() != ErrorKind::Timeout => {
                 tracing::debug!(error = error.details(), "a connection to redis is away");
             }

@@ -21,7 +21,7 @@ pub(super) struct Master {
     pub(super) links: Links,
     /// The node name under which everything is added there; changed under the holdings' lock.
     name: Mutex<Arc<str>>,
-    health: Mutex<Health>,
+    look: Mutex<Look>,
     /// The life of the events connection: unique among all connections of this process.
     life: AtomicU64,
     /// The life of the events connection around whose beginning nothing was lost.
@@ -44,6 +44,17 @@ pub(super) struct Master {
     pub(super) gone: CancellationToken,
 }
 
+/// How a master looks, and what was said of it.
+#[derive(Debug)]
+struct Look {
+    health: Health,
+    /// Why it could not be used, as often as that changed since it could be used last.
+    said: Vec<String>,
+}
+
+/// So many reasons are remembered.
+const REASONS: usize = 16;
+
 /// A node name nobody else has or had.
 pub(super) fn node_name() -> Arc<str> {
     uuid::Uuid::new_v4().to_string().into()
@@ -54,6 +65,19 @@ pub(super) fn node_name() -> Arc<str> {
 pub(super) fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+// === impl Look ===
+
+impl Look {
+    /// Whether this reason is not said yet; it is now.
+    fn says(&mut self, why: &str) -> bool {
+        let new = !self.said.iter().any(|said| said == why);
+        if new && self.said.len() < REASONS {
+            self.said.push(why.to_owned());
+        }
+        new
+    }
 }
 
 // === impl Master ===
@@ -70,7 +94,10 @@ impl Master {
             address,
             alias,
             name: Mutex::new(node_name()),
-            health: Mutex::new(Health::Down(CONNECTING.to_owned())),
+            look: Mutex::new(Look {
+                health: Health::Down(CONNECTING.to_owned()),
+                said: Vec::new(),
+            }),
             life: AtomicU64::new(next_number()),
             trusted: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
@@ -98,32 +125,36 @@ impl Master {
     }
 
     pub(super) fn health(&self) -> Health {
-        locked(&self.health).clone()
+        locked(&self.look).health.clone()
     }
 
     /// Refuses at once while it is away.
     pub(super) fn up(&self) -> Result<(), StoreError> {
-        match &*locked(&self.health) {
+        match &locked(&self.look).health {
             Health::Up => Ok(()),
             Health::Down(why) => Err(StoreError::Away(why.clone())),
         }
     }
 
     /// Says a change of health once, in the log of an operator who can act on it; whether there was
-    /// one.
+    /// one. What is between may give several reasons in turns: each is said once until it is there.
     pub(super) fn set_health(&self, health: Health) -> bool {
-        let mut current = locked(&self.health);
-        if *current == health || self.gone.is_cancelled() {
+        let mut look = locked(&self.look);
+        if look.health == health || self.gone.is_cancelled() {
             return false;
         }
         let address = &self.address;
         match &health {
-            Health::Up => tracing::info!(%address, "redis is ready"),
+            Health::Up => {
+                tracing::info!(%address, "redis is ready");
+                look.said.clear();
+            }
             // Every start begins so; it is worth a line only if it goes on to fail.
             Health::Down(why) if why == CONNECTING => {}
-            Health::Down(why) => tracing::error!(%address, "{why}"),
+            Health::Down(why) if look.says(why) => tracing::error!(%address, "{why}"),
+            Health::Down(why) => tracing::debug!(%address, "{why}"),
         }
-        *current = health;
+        look.health = health;
         true
     }
 
@@ -217,4 +248,16 @@ impl Master {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_said_once_whichever_was_said_in_between() {
+        let mut look = Look { health: Health::Up, said: Vec::new() };
+        let said = ["reset", "broken", "reset", "broken", "refused"].map(|why| look.says(why));
+        assert_eq!(said, [true, true, false, false, true]);
+    }
 }

@@ -48,7 +48,7 @@ impl From<TlsError> for StoreError {
 
 /// The part of an error's text that is for people: fred shows system errors as Rust writes them.
 pub(super) fn plain(details: &str) -> String {
-    if let Some(why) = tls::plain(details) {
+    if let Some(why) = tls::plain(details).or_else(|| of_fred(details)) {
         return why.to_owned();
     }
     if is_reply(details) {
@@ -61,6 +61,18 @@ pub(super) fn plain(details: &str) -> String {
     let message = details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
     let text = message.map_or(details, |(message, _)| message);
     text.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// What fred says of a connection in its own terms.
+fn of_fred(details: &str) -> Option<&'static str> {
+    match details {
+        "Request timed out." | "Unresponsive connection." => Some("no answer in time"),
+        "Failed to route command."
+        | "Too many failed write attempts."
+        | "Connection closed unexpectedly."
+        | "Canceled." => Some("the connection was lost"),
+        _ => None,
+    }
 }
 
 /// What Redis itself answered, in its own words, and which option it is about.
@@ -196,6 +208,8 @@ mod tests {
                 "WRONGPASS invalid username-password pair or user is disabled.",
                 "WRONGPASS invalid username-password pair or user is disabled (see user and password, or those in the address)",
             ),
+            ("Request timed out.", "no answer in time"),
+            ("Failed to route command.", "the connection was lost"),
             ("ERR max number of clients reached", "ERR max number of clients reached"),
             (
                 "Os { code: 111, kind: ConnectionRefused, message: \"Connection refused\" }",

@@ -90,7 +90,7 @@ async fn sweep(shard: &Arc<Shard>, said: &mut bool) -> bool {
 async fn begin(shard: &Arc<Shard>, master: &Arc<Master>) -> Result<(), StoreError> {
     let name = node_name();
     let begun = tokio::time::timeout(lease::patience(shard), keep_name(shard, master, &name));
-    begun.await.unwrap_or_else(|_| Err(away("no answer".to_owned())))?;
+    begun.await.unwrap_or_else(|_| Err(away("no answer in time".to_owned())))?;
     let settled = shard.is_settled();
     let mut holdings = shard.holdings();
     let map = shard.map();

@@ -66,6 +66,14 @@ impl Watched {
         lines[random.below(lines.len())]
     }
 
+    fn kill_sentinel(&mut self, random: &mut Random) -> Harm {
+        let sentinel = random.below(self.group.count());
+        self.group.kill_sentinel(sentinel);
+        thread::sleep(between(random, 0, 3000));
+        self.group.run_sentinel(sentinel);
+        Harm::NONE
+    }
+
     fn fail_over(&mut self) -> Harm {
         self.group.fail_over();
         self.group.follow();
@@ -84,6 +92,7 @@ impl World for Watched {
             Fault::forks("fail over", |world, _, _| world.fail_over()),
             Fault::new("flush", |world, _, random| trouble(world, random, flush)),
             // The others name the master.
+            Fault::new("kill a Sentinel", |world, _, random| world.kill_sentinel(random)),
             Fault::new("stall a Sentinel", |world, _, random| {
                 network::stall(world.to_sentinel(random), random);
                 Harm::NONE
