@@ -76,11 +76,11 @@ impl Ledger {
     pub fn open_amid(name: &str, server: &Server, channels: &[String], before: Truth) -> Self {
         let mut client = server.client(OBSERVER);
         for batch in channels.chunks(BATCH) {
-            let command =
-                |channel: &String| json!({"subscribe": {"channel": channel, "join_leave": true}});
-            for reply in client.calls(batch.iter().map(command).collect()) {
-                assert!(reply.get("subscribe").is_some(), "an observer subscribes: {reply}");
-            }
+            let mut left = batch.to_vec();
+            eventually("an observer subscribes", || {
+                left = subscribe(&mut client, &left);
+                left.is_empty().then_some(())
+            });
         }
         let (book, stop) = (Arc::<Mutex<Book>>::default(), Arc::<AtomicBool>::default());
         let reader = {
@@ -238,6 +238,21 @@ impl fmt::Display for Times {
         let Self { count, p50, p99, worst } = self;
         write!(f, "{count} leaves: p50 {p50:.2?}, p99 {p99:.2?}, worst {worst:.2?}")
     }
+}
+
+/// Subscribes to channels; to which it shall be tried again, as SDKs do.
+fn subscribe(client: &mut Client, channels: &[String]) -> Vec<String> {
+    let command = |channel: &String| json!({"subscribe": {"channel": channel, "join_leave": true}});
+    let replies = client.calls(channels.iter().map(command).collect());
+    let mut again = Vec::new();
+    for (channel, reply) in channels.iter().zip(replies) {
+        if reply["error"]["temporary"] == true {
+            again.push(channel.clone());
+        } else {
+            assert!(reply.get("subscribe").is_some(), "an observer subscribes: {reply}");
+        }
+    }
+    again
 }
 
 /// Writes until told to stop, or until the connection ends.

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::Store;
 use super::cluster_nodes::Redirect;
 use super::master::Master;
-use super::reply::StoreError;
+use super::reply::{StoreError, plain};
 use super::shard::{Place, Shard};
 use super::trouble::away;
 
@@ -146,7 +146,7 @@ impl Master {
             // Only about this channel, and no new connection may do more.
             return Err(StoreError::Refused(error.details().to_owned()));
         }
-        self.make_events_anew(life, error.details());
+        self.make_events_anew(life, &plain(error.details()));
         Err(error.into())
     }
 
