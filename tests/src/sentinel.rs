@@ -22,8 +22,8 @@ pub const MASTER: &str = "presence";
 const SENTINELS: usize = 3;
 
 /// How long a server does not answer before Sentinels take it for dead: as the documentation says.
-/// With a second, which is also how often they try to connect, they now and then replace a master
-/// that they have just promoted.
+/// With a second, which is also how often they try to connect, they were seen to replace a master
+/// that they had just promoted.
 const DOWN_AFTER: Duration = Duration::from_secs(2);
 
 /// The same where nobody is to be replaced because the machine is busy.

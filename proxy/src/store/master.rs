@@ -21,7 +21,7 @@ pub(super) struct Master {
     pub(super) links: Links,
     /// The node name under which everything is added there; changed under the holdings' lock.
     name: Mutex<Arc<str>>,
-    look: Mutex<Look>,
+    state: Mutex<State>,
     /// The life of the events connection: unique among all connections of this process.
     life: AtomicU64,
     /// The life of the events connection around whose beginning nothing was lost.
@@ -44,9 +44,9 @@ pub(super) struct Master {
     pub(super) gone: CancellationToken,
 }
 
-/// How a master looks, and what was said of it.
+/// How a master looks from here, and what was said of it.
 #[derive(Debug)]
-struct Look {
+struct State {
     health: Health,
     /// Why it could not be used, as often as that changed since it could be used last.
     said: Vec<String>,
@@ -67,9 +67,9 @@ pub(super) fn next_number() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-// === impl Look ===
+// === impl State ===
 
-impl Look {
+impl State {
     /// Whether this reason is not said yet; it is now.
     fn says(&mut self, why: &str) -> bool {
         let new = !self.said.iter().any(|said| said == why);
@@ -94,7 +94,7 @@ impl Master {
             address,
             alias,
             name: Mutex::new(node_name()),
-            look: Mutex::new(Look {
+            state: Mutex::new(State {
                 health: Health::Down(CONNECTING.to_owned()),
                 said: Vec::new(),
             }),
@@ -125,12 +125,12 @@ impl Master {
     }
 
     pub(super) fn health(&self) -> Health {
-        locked(&self.look).health.clone()
+        locked(&self.state).health.clone()
     }
 
     /// Refuses at once while it is away.
     pub(super) fn up(&self) -> Result<(), StoreError> {
-        match &locked(&self.look).health {
+        match &locked(&self.state).health {
             Health::Up => Ok(()),
             Health::Down(why) => Err(StoreError::Away(why.clone())),
         }
@@ -139,22 +139,22 @@ impl Master {
     /// Says a change of health once, in the log of an operator who can act on it; whether there was
     /// one. What is between may give several reasons in turns: each is said once until it is there.
     pub(super) fn set_health(&self, health: Health) -> bool {
-        let mut look = locked(&self.look);
-        if look.health == health || self.gone.is_cancelled() {
+        let mut state = locked(&self.state);
+        if state.health == health || self.gone.is_cancelled() {
             return false;
         }
         let address = &self.address;
         match &health {
             Health::Up => {
                 tracing::info!(%address, "redis is ready");
-                look.said.clear();
+                state.said.clear();
             }
             // Every start begins so; it is worth a line only if it goes on to fail.
             Health::Down(why) if why == CONNECTING => {}
-            Health::Down(why) if look.says(why) => tracing::error!(%address, "{why}"),
+            Health::Down(why) if state.says(why) => tracing::error!(%address, "{why}"),
             Health::Down(why) => tracing::debug!(%address, "{why}"),
         }
-        look.health = health;
+        state.health = health;
         true
     }
 
@@ -256,8 +256,8 @@ mod tests {
 
     #[test]
     fn each_reason_is_said_once_whichever_was_said_in_between() {
-        let mut look = Look { health: Health::Up, said: Vec::new() };
-        let said = ["reset", "broken", "reset", "broken", "refused"].map(|why| look.says(why));
+        let mut state = State { health: Health::Up, said: Vec::new() };
+        let said = ["reset", "broken", "reset", "broken", "refused"].map(|why| state.says(why));
         assert_eq!(said, [true, true, false, false, true]);
     }
 }

@@ -226,12 +226,13 @@ impl Shard {
         }
     }
 
-    /// Waits until somebody has looked who owns what, for a bounded time.
+    /// Waits for a look at who owns what that begins now, for a bounded time.
     pub(super) async fn look_soon(&self) {
+        let now = Instant::now();
         let mut looks = self.looks.subscribe();
-        looks.mark_unchanged();
         self.look.notify_one();
-        if tokio::time::timeout(LOOK, looks.changed()).await.is_err() {
+        let looked = looks.wait_for(|began| began.is_some_and(|began| began >= now));
+        if tokio::time::timeout(LOOK, looked).await.is_err() {
             tracing::debug!("nobody says who owns what");
         }
     }
@@ -242,23 +243,10 @@ impl Shard {
     }
 
     /// A master that was away is there again. Under Sentinel it may have been replaced meanwhile,
-    /// and would take joins and leaves that are lost with it: waits for a look that begins now, for
-    /// a bounded time.
+    /// and would take joins and leaves that are lost with it.
     pub(super) async fn returns(&self) {
-        if !matches!(self.redis.place, RedisPlace::Sentinel(_)) {
-            return;
-        }
-        let now = Instant::now();
-        let mut looks = self.looks.subscribe();
-        let looked = async {
-            while looks.borrow_and_update().is_none_or(|began| began < now) {
-                self.look.notify_one();
-                // The sender lives as long as this shard.
-                let _ = looks.changed().await;
-            }
-        };
-        if tokio::time::timeout(LOOK, looked).await.is_err() {
-            tracing::debug!("no sentinel says whether the master is still the same");
+        if let RedisPlace::Sentinel(_) = self.redis.place {
+            self.look_soon().await;
         }
     }
 

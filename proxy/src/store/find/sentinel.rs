@@ -1,6 +1,7 @@
 //! A Sentinel group: its Sentinels are asked where the master is, every second and whenever the
 //! master is away.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,12 +73,13 @@ async fn master(
     let asking = async |(n, probe)| (n, probe, ask(probe, name).await);
     let mut asked: FuturesUnordered<_> = probes.iter().enumerate().map(asking).collect();
     let mut errors = Vec::new();
-    let mut votes = Vec::new();
+    // In the order in which they are configured, so that the same votes always say the same.
+    let mut votes = BTreeMap::new();
     // Each gives up by itself before that, and says so.
     let mut limit = Instant::now() + 2 * PATIENCE;
     while let Ok(Some((n, probe, answer))) = tokio::time::timeout_at(limit, asked.next()).await {
         match answer {
-            Ok(vote) => votes.push((n, vote)),
+            Ok(vote) => _ = votes.insert(n, vote),
             Err(StoreError::Away(why)) => errors.push(why),
             Err(why) => errors.push(format!("{}: {why}", probe.address)),
         }
@@ -85,9 +87,7 @@ async fn master(
             limit = limit.min(Instant::now() + LATE);
         }
     }
-    // In the order in which they are configured, so that the same votes always say the same.
-    votes.sort_by_key(|(n, _)| *n);
-    let votes: Vec<Vote> = votes.into_iter().map(|(_, vote)| vote).collect();
+    let votes: Vec<Vote> = votes.into_values().collect();
     let map = shard.map();
     let followed = |address: &RedisAddress| map.at(address).is_some();
     memory.judge(&votes, probes.len(), followed, Instant::now()).ok_or_else(|| {
