@@ -12,7 +12,7 @@ use crate::port;
 use crate::process::{Process, Signal};
 use crate::redis::{self, Redis, USERS, user};
 use crate::relay::{Line, Relay};
-use crate::resp::Resp;
+use crate::resp::{Reply, Resp};
 use crate::wait::{eventually, within};
 
 /// The name of the master.
@@ -234,6 +234,11 @@ impl Sentinels {
     /// Has the Sentinels promote a replica of a master that is well.
     pub fn fail_over(&self) {
         let old = eventually("the Sentinels agree", || self.master());
+        // What a Sentinel last saw as a master, before it became a replica, it makes a replica
+        // again the moment it is promoted, and the failover comes to nothing.
+        within(FAILOVER, "the Sentinels see the replicas as such", || {
+            self.sentinels.iter().all(Sentinel::sees_replicas).then_some(())
+        });
         let command = format!("SENTINEL FAILOVER {MASTER}");
         eventually("a Sentinel starts a failover", || {
             (self.sentinels[0].cli().ask(&command).to_string() == "OK").then_some(())
@@ -285,6 +290,21 @@ impl Sentinel {
         // After two seconds in which the machine stood still, Sentinels do nothing for this long:
         // 30 s otherwise.
         assert_eq!(self.cli().ask("SENTINEL DEBUG TILT-PERIOD 1000").to_string(), "OK");
+    }
+
+    /// Whether the replicas that it can ask have told it that this is what they are: it asks each
+    /// ten seconds.
+    fn sees_replicas(&self) -> bool {
+        let replicas = self.cli().ask(&format!("SENTINEL REPLICAS {MASTER}")).array();
+        replicas.into_iter().all(|replica| {
+            let replica: Vec<String> = replica.array().iter().map(Reply::text).collect();
+            let field = |name: &str| {
+                let field = replica.chunks(2).find(|field| field[0] == name);
+                &field.expect("a field that Sentinels give")[1]
+            };
+            let gone = ["s_down", "disconnected"].iter().any(|gone| field("flags").contains(gone));
+            gone || field("role-reported") == "slave"
+        })
     }
 
     fn cli(&self) -> Resp {
