@@ -1,5 +1,7 @@
 //! Redis loses everything: presence is put back, and nobody is shown coming or going.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use rollcall_tests::process::{self, Signal};
@@ -135,6 +137,55 @@ fn after_the_embedded_redis_is_killed_presence_is_whole_again() {
     process::signal(redis, Signal::KILL);
     is_put_back(&[&server], &mut clients, Stopwatch::start(), &before);
     assert_ne!(embedded_redis(&mut server), redis);
+}
+
+/// What is asked all the while is answered with everybody, or not at all.
+#[test]
+fn nobody_who_stayed_is_missing_from_an_answer_while_redis_restarts() {
+    let mut stack = Stack::start();
+    let clients = settled(&[&stack.server]);
+    let before = presence(&stack).unwrap();
+    let server = &stack.server;
+    let calls = [
+        ("presence", json!({"channel": "room"})),
+        ("presence_stats", json!({"channel": "room"})),
+        ("get_user_status", json!({"users": ["u1", "u2"]})),
+    ];
+    let whole = calls.each_ref().map(|(method, params)| server.api(method, params.clone()));
+    for _ in 0..5 {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for ((method, params), whole) in calls.iter().zip(&whole) {
+                let over = &over;
+                scope.spawn(move || {
+                    while !over.load(Ordering::Relaxed) {
+                        let answer = server.api_answer(method, params.clone());
+                        match answer.get("result") {
+                            Some(result) => assert_eq!(shape(result), shape(whole), "{method}"),
+                            None => assert_eq!(answer["error"]["code"], 100, "{answer}"),
+                        }
+                    }
+                });
+            }
+            stack.redis.kill();
+            stack.redis.run();
+            within(WHOLE, "presence is whole again", || {
+                (presence(server).as_ref() == Some(&before)).then_some(())
+            });
+            over.store(true, Ordering::Relaxed);
+        });
+    }
+    drop(clients);
+}
+
+/// An answer without times, which are new after a loss.
+fn shape(result: &Value) -> Value {
+    let mut shape = result.clone();
+    for status in shape["statuses"].as_array_mut().into_iter().flatten() {
+        status["active"] = json!(status["active"].is_number());
+        status["online"] = json!(status["online"].is_number());
+    }
+    shape
 }
 
 #[test]

@@ -196,7 +196,7 @@ impl Hub {
                 Ok(())
             }
             Known::Sequence(before) => {
-                let stats = self.inner.store.stats(channel).await?;
+                let stats = self.inner.store.stats_as_is(channel).await?;
                 // Whoever subscribes meanwhile need not wait for that.
                 drop(held);
                 tokio::time::sleep(ON_THEIR_WAY).await;

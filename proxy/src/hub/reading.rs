@@ -84,7 +84,7 @@ impl Hub {
 
     pub(super) async fn read(&self, channel: &str) -> Result<(u64, Read), StoreError> {
         let store = &self.inner.store;
-        let stats = store.stats(channel).await?;
+        let stats = store.stats_as_is(channel).await?;
         if stats.clients > self.inner.mirror_limit {
             return Ok((stats.seq, Read::TooMany));
         }

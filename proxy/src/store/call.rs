@@ -26,7 +26,7 @@ const ON_ITS_WAY: Duration = Duration::from_millis(30);
 
 /// The arguments of a command.
 pub(super) type Args = Vec<Value>;
-type Answer = Result<Reply, StoreError>;
+pub(super) type Answer = Result<Reply, StoreError>;
 type Sending = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// An argument of a command.

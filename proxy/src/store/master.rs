@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use fred::interfaces::EventInterface;
+use fred::types::config::Server;
+use tokio::sync::broadcast::{Receiver as BroadcastReceiver, error::TryRecvError};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +37,7 @@ pub(super) struct Master {
     begun: AtomicU64,
     /// The last that succeeded, of those that `begun` counts.
     renewed: watch::Sender<u64>,
+    commands_made: Mutex<Made>,
     /// The last loss that was noticed, and when.
     loss: Mutex<Option<(u64, Instant)>>,
     /// It says that the cluster does not serve keys.
@@ -50,6 +54,14 @@ struct State {
     health: Health,
     /// Why it could not be used, as often as that changed since it could be used last.
     said: Vec<String>,
+}
+
+/// The last time that the commands connection was made.
+#[derive(Debug)]
+struct Made {
+    connections: BroadcastReceiver<Server>,
+    /// The first renewal after it.
+    renewal: u64,
 }
 
 /// So many reasons are remembered.
@@ -89,8 +101,10 @@ impl Master {
         shard: &RedisShard,
         gone: CancellationToken,
     ) -> Result<Arc<Self>, StoreError> {
+        let links = Links::new(&address, shard)?;
+        let connections = links.commands.reconnect_rx();
         Ok(Arc::new(Self {
-            links: Links::new(&address, shard)?,
+            links,
             address,
             alias,
             name: Mutex::new(node_name()),
@@ -104,6 +118,7 @@ impl Master {
             hurry: Notify::new(),
             begun: AtomicU64::new(0),
             renewed: watch::Sender::new(0),
+            commands_made: Mutex::new(Made { connections, renewal: 0 }),
             loss: Mutex::default(),
             cluster_fails: AtomicBool::new(false),
             lost: AtomicBool::new(false),
@@ -215,6 +230,22 @@ impl Master {
         self.hurry.notify_one();
         // The sender lives as long as this master.
         let _ = renewed.wait_for(|&number| number >= next).await;
+    }
+
+    /// Whether a renewal was begun and succeeded since the commands connection was made: before, what
+    /// is read there may be of a Redis of whose losses nobody knows. Asks for one if there was none.
+    ///
+    /// Relies on fred telling of a connection before it sends commands on it.
+    pub(super) fn knows_losses(&self) -> bool {
+        let mut made = locked(&self.commands_made);
+        while let Ok(_) | Err(TryRecvError::Lagged(_)) = made.connections.try_recv() {
+            made.renewal = self.begun.load(Ordering::Acquire) + 1;
+        }
+        let known = *self.renewed.borrow() >= made.renewal;
+        if !known {
+            self.hurry.notify_one();
+        }
+        known
     }
 
     /// The number of the last loss that was noticed; 0 when everybody has put back by now what was

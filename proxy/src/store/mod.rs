@@ -28,6 +28,7 @@ mod status;
 mod sweep;
 mod tls;
 mod trouble;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

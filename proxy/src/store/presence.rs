@@ -130,8 +130,11 @@ impl Store {
         let clients = {
             let holdings = place.shard.holdings();
             // Where more was lost, everything is put back.
-            let more = holdings.recovery.concerns(&std::iter::once(place.slot).collect());
-            if more { Vec::new() } else { holdings.clients(channel) }
+            if holdings.recovery.awaits(place.slot) {
+                Vec::new()
+            } else {
+                holdings.clients(channel)
+            }
         };
         let put_back = async |client: Arc<str>| match place.put_back(channel, &client).await {
             Ok(()) => false,
@@ -149,11 +152,17 @@ impl Store {
 
     /// A roster's counts, O(1).
     pub async fn stats(&self, channel: &str) -> Result<Stats, StoreError> {
-        let mut all = self.stats_of(&[channel]).await;
-        all.pop().ok_or(StoreError::Unexpected(words::PRESENCE_STATS))?
+        let place = self.roster_place(channel)?;
+        let replies = place.read(words::PRESENCE_STATS, vec![place.roster_key(channel)]).await?;
+        one(all_stats(replies, 1)?)
     }
 
-    /// The counts of several rosters, in order; what cannot be reached fails alone.
+    /// The same for who judges by itself what is missing from a Redis that may have lost data.
+    pub async fn stats_as_is(&self, channel: &str) -> Result<Stats, StoreError> {
+        one(self.roster_place(channel)?.stats_of(&[channel]).await?)
+    }
+
+    /// The counts of several rosters as they are, in order; what cannot be reached fails alone.
     pub async fn stats_of<C: AsRef<str>>(&self, channels: &[C]) -> Vec<Result<Stats, StoreError>> {
         let away = || StoreError::Away("not asked".to_owned());
         let mut all: Vec<_> = channels.iter().map(|_| Err(away())).collect();
@@ -247,14 +256,8 @@ impl Place {
     }
 
     async fn stats_of(&self, channels: &[&str]) -> Result<Vec<Stats>, StoreError> {
-        let unexpected = || StoreError::Unexpected(words::PRESENCE_STATS);
         let args = channels.iter().map(|channel| self.roster_key(channel)).collect();
-        let replies = self.call(words::PRESENCE_STATS, args).await?;
-        let replies = replies.array().ok_or_else(unexpected)?;
-        if replies.len() != channels.len() {
-            return Err(unexpected());
-        }
-        replies.into_iter().map(|reply| stats(reply).ok_or_else(unexpected)).collect()
+        all_stats(self.call(words::PRESENCE_STATS, args).await?, channels.len())
     }
 
     /// All pages of one scan.
@@ -276,7 +279,7 @@ impl Place {
         let unexpected = || StoreError::Unexpected(words::PRESENCE_SCAN);
         let count = arg(PAGE.to_string());
         let args = vec![self.roster_key(channel), bytes(cursor), arg("COUNT"), count, arg("JSON")];
-        let reply = self.call(words::PRESENCE_SCAN, args).await?;
+        let reply = self.read(words::PRESENCE_SCAN, args).await?;
         let [cursor, page] = reply.fixed().ok_or_else(unexpected)?;
         Ok((cursor.bytes().ok_or_else(unexpected)?, page.bytes().ok_or_else(unexpected)?))
     }
@@ -325,6 +328,17 @@ fn sequence(reply: Reply) -> Result<(u64, Reply), StoreError> {
     let unexpected = || StoreError::Unexpected("WITHSEQ");
     let [seq, reply] = reply.fixed().ok_or_else(unexpected)?;
     Ok((seq.number().ok_or_else(unexpected)?, reply))
+}
+
+fn all_stats(replies: Reply, count: usize) -> Result<Vec<Stats>, StoreError> {
+    let unexpected = || StoreError::Unexpected(words::PRESENCE_STATS);
+    let replies = replies.array().filter(|replies| replies.len() == count);
+    let replies = replies.ok_or_else(unexpected)?;
+    replies.into_iter().map(|reply| stats(reply).ok_or_else(unexpected)).collect()
+}
+
+fn one(stats: Vec<Stats>) -> Result<Stats, StoreError> {
+    stats.into_iter().next().ok_or(StoreError::Unexpected(words::PRESENCE_STATS))
 }
 
 fn stats(reply: Reply) -> Option<Stats> {

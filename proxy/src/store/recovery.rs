@@ -63,6 +63,11 @@ impl Recovery {
         slots.meets(&self.dirty) || slots.meets(&self.begun)
     }
 
+    /// The same for one slot.
+    pub(super) fn awaits(&self, slot: u16) -> bool {
+        self.dirty.contains(slot) || self.begun.contains(slot)
+    }
+
     /// Takes out the names for which nothing is left to do.
     pub(super) fn ended(&mut self) -> Vec<Arc<str>> {
         let ended = self.retiring.extract_if(.., |retiring| retiring.waits_for.is_empty());

@@ -83,7 +83,7 @@ impl Store {
     pub async fn statuses<U: AsRef<str>>(&self, users: &[U]) -> Result<Vec<Status>, StoreError> {
         let unexpected = || StoreError::Unexpected(words::USERSTATUS_GET);
         let calls = self.batches(users)?.into_iter().map(|batch| async move {
-            let reply = batch.place.call(words::USERSTATUS_GET, batch.args(users)).await?;
+            let reply = batch.place.read(words::USERSTATUS_GET, batch.args(users)).await?;
             Ok::<_, StoreError>((batch.users, reply))
         });
         let mut statuses = vec![Status::default(); users.len()];
