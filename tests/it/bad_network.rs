@@ -132,6 +132,28 @@ fn commands_that_arrive_and_answers_that_do_not_end_nothing_for_good() {
     });
 }
 
+/// Renewals that stood on the way arrive when the lease has ended, and begin it again; nobody waits
+/// for the answers that say so.
+#[test]
+fn a_lease_that_ended_unheard_is_noticed_before_calls_are_answered() {
+    let redis = Redis::start();
+    let relay = Relay::to(redis.port());
+    let server = Server::start(through(&relay));
+    let mut ann = server.client("ann");
+    ann.enters("room");
+    relay.stall();
+    let ended = || redis.info("rollcall_leaves_lease") != "0";
+    eventually("the lease ends", || ended().then_some(()));
+    eventually("the server has noticed", || {
+        (server.http().get("/ready").status == 503).then_some(())
+    });
+    relay.flow();
+    let answer = eventually("calls are answered again", || {
+        server.api_answer("presence", json!({"channel": "room"})).get("result").cloned()
+    });
+    assert_eq!(answer["presence"].as_object().expect("an object").len(), 1, "{}", server.log());
+}
+
 #[test]
 fn connections_that_went_silent_are_made_anew() {
     interrupts_the_first(|relays| {

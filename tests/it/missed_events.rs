@@ -19,12 +19,19 @@ fn through(relay: &Relay) -> Value {
     config::with(json!({"engine": {"type": "redis", "redis": redis}}))
 }
 
+/// What is there while a server is cut off.
+struct Meanwhile<'a> {
+    redis: &'a mut Redis,
+    channels: &'a [String],
+    /// A client of another server, which is in the first channels.
+    stays: &'a mut Member,
+    /// Another one, which is nowhere yet.
+    member: &'a mut Member,
+    truth: &'a mut Truth,
+}
+
 /// An observer on a server that is cut off is shown what happens on another one meanwhile.
-/// `passing` is given a client of that one, which is nowhere yet.
-fn is_shown(
-    options: &[&str],
-    passing: impl FnOnce(&mut Redis, &[String], &mut Member, &mut Truth),
-) {
+fn is_shown(options: &[&str], passing: impl FnOnce(Meanwhile<'_>)) {
     let mut redis = Redis::with(options);
     let relay = Relay::to(redis.port());
     let cut_off = Server::start(through(&relay));
@@ -43,7 +50,13 @@ fn is_shown(
     let mut passer_by = Member::of(&other, "passes by");
     relay.refuse(true);
     relay.cut();
-    passing(&mut redis, &channels, &mut passer_by, &mut truth);
+    passing(Meanwhile {
+        redis: &mut redis,
+        channels: &channels,
+        stays: &mut stays,
+        member: &mut passer_by,
+        truth: &mut truth,
+    });
     relay.refuse(false);
     ledger.agrees_within(SHOWN, &truth);
     ledger.agrees_for_good(&cut_off, &channels, &truth);
@@ -60,12 +73,12 @@ fn passes_by(member: &mut Member, channels: &[String], truth: &mut Truth) {
 
 #[test]
 fn who_comes_and_goes_meanwhile_is_shown_both() {
-    is_shown(&[], |_, channels, member, truth| passes_by(member, channels, truth));
+    is_shown(&[], |Meanwhile { channels, member, truth, .. }| passes_by(member, channels, truth));
 }
 
 #[test]
 fn who_comes_and_goes_again_and_again_is_shown_each_time() {
-    is_shown(&[], |_, channels, member, truth| {
+    is_shown(&[], |Meanwhile { channels, member, truth, .. }| {
         for _ in 0..3 {
             passes_by(member, channels, truth);
         }
@@ -76,14 +89,19 @@ fn who_comes_and_goes_again_and_again_is_shown_each_time() {
 /// What Redis remembers is not saved: this happens after the restart, in which it may lose all or
 /// the last it had.
 fn once_redis_is_back(loses: fn(&Redis)) {
-    is_shown(&[], |redis, channels, member, truth| {
+    is_shown(&[], |Meanwhile { redis, channels, member, truth, .. }| {
         redis.kill();
         loses(redis);
         redis.run();
-        eventually("the other server lets clients in again", || {
-            (member.tries("elsewhere", &mut Truth::default()) == Entry::In).then_some(())
-        });
+        is_let_in(member);
         passes_by(member, channels, truth);
+    });
+}
+
+/// Redis is back for the client's server.
+fn is_let_in(member: &mut Member) {
+    eventually("the client is let in again", || {
+        (member.tries("elsewhere", &mut Truth::default()) == Entry::In).then_some(())
     });
 }
 
@@ -99,12 +117,28 @@ fn who_comes_and_goes_once_an_older_redis_is_back_is_shown_both() {
     once_redis_is_back(|_| ());
 }
 
+/// What was missed before the restart nobody remembers, and what comes after it follows that.
+#[test]
+fn who_comes_and_goes_after_what_is_forgotten_is_shown_both() {
+    is_shown(&[], |Meanwhile { redis, channels, stays, member, truth }| {
+        for channel in &channels[..2] {
+            assert!(stays.leaves(channel), "the client is there");
+            truth.left(channel, stays.client.id());
+        }
+        assert_eq!(redis.cli().ask("SAVE").to_string(), "OK");
+        redis.kill();
+        redis.run();
+        is_let_in(member);
+        passes_by(member, channels, truth);
+    });
+}
+
 /// `ACL SETUSER default -presence.recent`: reads tell what there is to tell.
 #[test]
 fn a_server_that_may_not_ask_is_shown_who_is_there() {
     is_shown(
         &["user default on nopass ~* &* +@all -presence.recent"],
-        |_, channels, member, truth| {
+        |Meanwhile { channels, member, truth, .. }| {
             member.enters(channels, truth);
         },
     );
@@ -112,7 +146,7 @@ fn a_server_that_may_not_ask_is_shown_who_is_there() {
 
 #[test]
 fn a_redis_that_remembers_nothing_tells_who_is_there() {
-    is_shown(&["rollcall.recent-events-ms 0"], |_, channels, member, truth| {
+    is_shown(&["rollcall.recent-events-ms 0"], |Meanwhile { channels, member, truth, .. }| {
         member.enters(channels, truth);
     });
 }

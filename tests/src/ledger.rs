@@ -280,6 +280,14 @@ fn difference(notes: &[Note], life: &Life, before: &Life) -> Option<String> {
     let right = told.chars().zip("JL".chars().cycle()).all(|(told, turn)| told == turn)
         && (least..=most).contains(&told.matches('J').count())
         && told.ends_with('J') == life.present;
-    let present = life.present;
-    (!right).then(|| format!("told {told:?}, came {least} to {most} times, present: {present}"))
+    (!right).then(|| {
+        let ago = |at: Option<Instant>| at.map(|at| at.elapsed());
+        let Life { present, came, left, .. } = life;
+        format!(
+            "told {told:?}, came {least} to {most} times, present: {present}, last came {:.2?} ago, \
+             left {:.2?} ago",
+            ago(*came),
+            ago(*left)
+        )
+    })
 }

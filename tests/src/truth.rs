@@ -22,6 +22,8 @@ pub struct Life {
     pub maybe: usize,
     /// Whether it is there now.
     pub present: bool,
+    /// When it last came.
+    pub came: Option<Instant>,
     /// When it last went.
     pub left: Option<Instant>,
 }
@@ -35,6 +37,7 @@ impl Truth {
         assert!(!life.present, "{client} joined {channel} twice");
         life.joins += 1;
         life.present = true;
+        life.came = Some(Instant::now());
     }
 
     /// It went.

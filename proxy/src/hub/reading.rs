@@ -38,7 +38,7 @@ impl Hub {
             }
             let is_ahead = ask(&|mirror| mirror.is_ahead(seq, &read));
             if is_ahead || ask(&|mirror| mirror.has_missed()) {
-                self.recall(channel).await?;
+                self.recall(channel, (seq, &read)).await?;
             }
             if listened_again || !is_ahead {
                 return Ok((seq, read));
@@ -49,7 +49,7 @@ impl Hub {
     }
 
     /// Asks Redis for the events after those that were shown.
-    async fn recall(&self, channel: &str) -> Result<(), StoreError> {
+    async fn recall(&self, channel: &str, read: (u64, &Read)) -> Result<(), StoreError> {
         let Some((shown, asked)) = self.with_mirror(channel, |mirror| mirror.begin_recall()) else {
             return Ok(());
         };
@@ -60,7 +60,7 @@ impl Hub {
             }
             missed => missed?,
         };
-        self.with_mirror(channel, |mirror| mirror.recall(asked, missed));
+        self.with_mirror(channel, |mirror| mirror.recall(asked, missed, read));
         Ok(())
     }
 

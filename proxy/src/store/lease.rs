@@ -44,6 +44,8 @@ struct Memory {
     since: Option<Instant>,
     /// The name that was renewed last: its next renewal must not be fresh.
     kept: Option<Arc<str>>,
+    /// Renewals since then may have arrived, and nobody knows how they were answered.
+    unanswered: bool,
     /// The signs of the difference seen last, and since when they are these.
     differed: Option<((i128, i128), Instant)>,
     /// Until when different counts are not acted on.
@@ -88,8 +90,9 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
         let started = Instant::now();
         let number = master.begin_renewal();
         let renewed = renew(&shard, &master, &mut memory).await;
-        if renewed.is_ok() {
-            master.end_renewal(number);
+        match &renewed {
+            Ok(()) => master.end_renewal(number),
+            Err(_) => memory.unanswered = true,
         }
         let (health, pause) = match &renewed {
             Ok(()) => match master.trouble() {
@@ -170,7 +173,9 @@ async fn renew(
         return Err(away("no answer in time".to_owned()));
     };
     let after = shard.holdings().snapshot(&slots);
-    let (kept, complete) = sum(answers)?;
+    let (mut kept, complete) = sum(answers)?;
+    // One of those may have been the first after the lease had ended.
+    kept.fresh |= std::mem::take(&mut memory.unanswered) && kept.lacks_all(&before);
     let comparable = whole
         && complete
         && master.trouble().is_none()
@@ -228,6 +233,15 @@ fn sum(answers: Vec<Result<Kept, StoreError>>) -> Result<(Kept, bool), StoreErro
 /// How long a renewal may take.
 pub(super) fn patience(shard: &Shard) -> Duration {
     (shard.settings.lease / 2).max(LEAST_PATIENCE)
+}
+
+// === impl Kept ===
+
+impl Kept {
+    /// Whether Redis holds nothing of what there is.
+    fn lacks_all(&self, here: &Snapshot) -> bool {
+        self.entries + self.users == 0 && here.entries + here.users > 0
+    }
 }
 
 // === impl Memory ===

@@ -70,6 +70,7 @@ impl Drop for Story {
     #[expect(clippy::print_stderr, reason = "a failed run is explained")]
     fn drop(&mut self) {
         if std::thread::panicking() {
+            self.say("it fails");
             let seed = self.seed;
             eprintln!(
                 "--- chaos: repeat with TEST_SEED={seed}; its faults:\n{}\n---",

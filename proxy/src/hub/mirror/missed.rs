@@ -20,22 +20,38 @@ impl Mirror {
         (self.seq, self.deaf)
     }
 
-    /// Takes events that were missed, as Redis remembers them: they are shown in their turn when the
-    /// read ends. One that follows another that is not there is not taken, nor any after it: nobody
-    /// knows what they are about. One that follows what is older than what was shown is of a Redis
-    /// that has lost the rest, and goes on from there. What was missed since Redis was asked is not
-    /// among them.
-    pub(in crate::hub) fn recall(&mut self, asked: u32, missed: Vec<Event>) {
+    /// Takes events that were missed, as Redis remembers them, around this read at `seq`: they are
+    /// shown in their turn when it ends. Taken are those that follow what was shown or something
+    /// older, which is of a Redis that has lost the rest and goes on from there; and those that lead
+    /// to what was read or on from it, whatever before them is forgotten. Others may never have become
+    /// part of the data. What was missed since Redis was asked is not among them.
+    pub(in crate::hub) fn recall(
+        &mut self,
+        asked: u32,
+        mut missed: Vec<Event>,
+        (seq, read): (u64, &Read),
+    ) {
         self.asked = asked;
         let Some(kept) = &mut self.reading else { return };
-        let mut seq = self.seq;
-        let follows = |event: &Event| {
-            let before = std::mem::replace(&mut seq, event.seq);
+        missed.retain(|event| event.seq > self.seq);
+        let mut last = self.seq;
+        let follow = missed.iter().take_while(|event| {
+            let before = std::mem::replace(&mut last, event.seq);
             event.prev <= before
+        });
+        let lost = follow.count();
+        let chain = missed.windows(2).rev().take_while(|two| two[1].prev <= two[0].seq);
+        let found = lost.max(missed.len().saturating_sub(1 + chain.count()));
+        let touches = |event: &Event| match read {
+            // The sequence of a roster that is not there is not its own.
+            Read::All(all) if all.is_empty() => event.clients == 0,
+            _ => event.seq == seq || event.prev == seq,
         };
-        let missed = missed.into_iter().filter(|event| event.seq > self.seq).take_while(follows);
+        let end = if missed[found..].iter().any(touches) { missed.len() } else { found };
+        missed.truncate(end);
+        missed.drain(lost..found);
         let arrived = kept.len();
-        kept.extend(missed);
+        kept.append(&mut missed);
         if kept[arrived..].iter().any(|event| event.clients > 0) {
             self.patience.met_somebody();
         }

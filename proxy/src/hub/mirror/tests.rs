@@ -362,7 +362,7 @@ fn a_read_is_asked_about_when_it_shows_leaves_or_knows_more_than_events() {
     mirror.was_deaf();
     assert!(!mirror.is_ahead(99, &three), "no event will come");
     let (_, asked) = mirror.begin_recall();
-    mirror.recall(asked, Vec::new());
+    mirror.recall(asked, Vec::new(), (99, &three));
     mirror.end_read(99, three, Differences::Show);
     assert!(mirror.is_ahead(100, &all(&["a"])));
     mirror.patience().distrust();

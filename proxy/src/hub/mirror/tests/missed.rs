@@ -7,10 +7,13 @@ fn last(client: &str, prev: u64, seq: u64) -> Event {
     Event { clients: 0, ..leave(client, prev, seq) }
 }
 
+/// A read to which no event leads.
+const NO_READ: (u64, &Read) = (u64::MAX, &Read::TooMany);
+
 /// Redis is asked, and this is its answer.
 fn recall(mirror: &mut Mirror, missed: Vec<Event>) {
     let (_, asked) = mirror.begin_recall();
-    mirror.recall(asked, missed);
+    mirror.recall(asked, missed, NO_READ);
 }
 
 #[test]
@@ -64,6 +67,29 @@ fn what_does_not_follow_what_was_shown_is_not_taken() {
     mirror.was_deaf();
     recall(&mut mirror, vec![join("b", 0, 20), last("b", 20, 21)]);
     assert_eq!(text(mirror.end_read(21, all(&[]), Differences::Wait)), "+b -b !");
+}
+
+/// The memory has lost what came before them, and some in between.
+#[test]
+fn what_leads_to_the_read_is_taken_whatever_is_forgotten_before_it() {
+    let came = |prev| vec![join("b", prev, prev + 1), leave("b", prev + 1, prev + 2)];
+    let shown = |missed: Vec<Event>, seq, read: Read| {
+        let mut mirror = mirror(10, &["a", "x"]);
+        mirror.was_deaf();
+        let (_, asked) = mirror.begin_recall();
+        mirror.recall(asked, missed, (seq, &read));
+        text(mirror.end_read(seq, read, Differences::Wait))
+    };
+    let a = || all(&["a"]);
+    assert_eq!(shown(came(20), 22, a()), "+b -b");
+    assert_eq!(shown(came(20), 21, all(&["a", "b"])), "+b -b", "some of it is after the read");
+    assert_eq!(shown(came(20), 20, a()), "+b -b", "all of it is");
+    assert_eq!(shown(came(20), 19, a()), "", "it is not of this roster");
+    assert_eq!(shown(came(20), 30, a()), "", "more is to come");
+    let twice = [join("c", 10, 11), leave("c", 11, 12)].into_iter().chain(came(20));
+    assert_eq!(shown(twice.collect(), 22, a()), "+b +c -b -c");
+    let gone = [came(20), vec![leave("a", 22, 23), last("x", 23, 24)]].concat();
+    assert_eq!(shown(gone, 99, all(&[])), "+b -a -b -x");
 }
 
 #[test]
@@ -130,14 +156,15 @@ fn what_was_missed_after_redis_was_asked_is_asked_for_again() {
     let (seq, asked) = mirror.begin_recall();
     assert_eq!(seq, 10);
     mirror.was_deaf();
-    mirror.recall(asked, vec![join("b", 10, 11)]);
+    mirror.recall(asked, vec![join("b", 10, 11)], NO_READ);
     mirror.on_event(leave("c", 13, 14));
     let effect = mirror.end_read(11, all(&["a", "b"]), Differences::Show);
     assert_eq!(text(effect), "+b", "an event after the read waits");
     assert!(mirror.has_missed());
     let (seq, asked) = mirror.begin_recall();
     assert_eq!(seq, 11);
-    mirror.recall(asked, vec![join("c", 11, 12), join("d", 12, 13), leave("c", 13, 14)]);
+    let missed = vec![join("c", 11, 12), join("d", 12, 13), leave("c", 13, 14)];
+    mirror.recall(asked, missed, NO_READ);
     assert_eq!(text(mirror.end_read(14, all(&["a", "b", "d"]), Differences::Show)), "+c +d -c");
     assert!(!mirror.has_missed());
 }
