@@ -34,22 +34,22 @@ impl Mirror {
         self.asked = asked;
         let Some(kept) = &mut self.reading else { return };
         missed.retain(|event| event.seq > self.seq);
-        let mut last = self.seq;
-        let follow = missed.iter().take_while(|event| {
-            let before = std::mem::replace(&mut last, event.seq);
-            event.prev <= before
-        });
-        let lost = follow.count();
-        let chain = missed.windows(2).rev().take_while(|two| two[1].prev <= two[0].seq);
-        let found = lost.max(missed.len().saturating_sub(1 + chain.count()));
+        let mut before = self.seq;
+        let follow = missed
+            .iter()
+            .take_while(|event| event.prev <= std::mem::replace(&mut before, event.seq))
+            .count();
+        let linked = missed.windows(2).rev().take_while(|two| two[1].prev <= two[0].seq).count();
+        let chain = missed.len().saturating_sub(1 + linked).max(follow);
         let touches = |event: &Event| match read {
             // The sequence of a roster that is not there is not its own.
             Read::All(all) if all.is_empty() => event.clients == 0,
             _ => event.seq == seq || event.prev == seq,
         };
-        let end = if missed[found..].iter().any(touches) { missed.len() } else { found };
-        missed.truncate(end);
-        missed.drain(lost..found);
+        if !missed[chain..].iter().any(touches) {
+            missed.truncate(chain);
+        }
+        missed.drain(follow..chain);
         let arrived = kept.len();
         kept.append(&mut missed);
         if kept[arrived..].iter().any(|event| event.clients > 0) {
