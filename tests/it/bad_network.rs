@@ -132,26 +132,49 @@ fn commands_that_arrive_and_answers_that_do_not_end_nothing_for_good() {
     });
 }
 
-/// Renewals that stood on the way arrive when the lease has ended, and begin it again; nobody waits
-/// for the answers that say so.
-#[test]
-fn a_lease_that_ended_unheard_is_noticed_before_calls_are_answered() {
+/// A lease ends while its server is cut off in a way of `trouble`. Whenever calls are answered again,
+/// what it held is put back.
+fn is_noticed(before: impl FnOnce(&Redis, &Server), trouble: [fn(&Relay); 2]) {
     let redis = Redis::start();
     let relay = Relay::to(redis.port());
     let server = Server::start(through(&relay));
     let mut ann = server.client("ann");
     ann.enters("room");
-    relay.stall();
-    let ended = || redis.info("rollcall_leaves_lease") != "0";
-    eventually("the lease ends", || ended().then_some(()));
+    before(&redis, &server);
+    let [begin, end] = trouble;
+    begin(&relay);
+    eventually("the lease ends", || (redis.info("rollcall_leaves_lease") != "0").then_some(()));
     eventually("the server has noticed", || {
         (server.http().get("/ready").status == 503).then_some(())
     });
-    relay.flow();
+    end(&relay);
     let answer = eventually("calls are answered again", || {
         server.api_answer("presence", json!({"channel": "room"})).get("result").cloned()
     });
     assert_eq!(answer["presence"].as_object().expect("an object").len(), 1, "{}", server.log());
+}
+
+/// Renewals that stood on the way arrive when the lease has ended, and begin it again; nobody waits
+/// for the answers that say so.
+#[test]
+fn a_lease_that_ended_unheard_is_noticed_before_calls_are_answered() {
+    is_noticed(|_, _| (), [|relay| relay.stall(), |relay| relay.flow()]);
+}
+
+/// Everything was put back under a new name, which was not renewed since.
+#[test]
+fn a_lease_that_ended_before_its_first_renewal_is_noticed() {
+    let put_back = |redis: &Redis, server: &Server| {
+        assert_eq!(redis.cli().ask("FLUSHALL").to_string(), "OK");
+        eventually("everything is put back", || {
+            server.log().contains("everything held was put back").then_some(())
+        });
+    };
+    let cut = |relay: &Relay| {
+        relay.refuse(true);
+        relay.cut();
+    };
+    is_noticed(put_back, [cut, |relay| relay.refuse(false)]);
 }
 
 #[test]

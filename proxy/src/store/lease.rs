@@ -42,9 +42,10 @@ struct Memory {
     epoch: Option<u64>,
     /// Since when it is this one.
     since: Option<Instant>,
-    /// The name that was renewed last: its next renewal must not be fresh.
-    kept: Option<Arc<str>>,
-    /// Renewals since then may have arrived, and nobody knows how they were answered.
+    /// The lease was begun: from now on no renewal must find it gone, nor that of a name that takes
+    /// the place of this one, which is begun before it does.
+    begun: bool,
+    /// Renewals since the last may have arrived, and nobody knows how they were answered.
     unanswered: bool,
     /// The signs of the difference seen last, and since when they are these.
     differed: Option<((i128, i128), Instant)>,
@@ -183,7 +184,7 @@ async fn renew(
         && shard.is_settled()
         && shard.map().owned_by(master) == slots;
     let here = Here { before, after, comparable };
-    match memory.judge(names.first().cloned(), &kept, &here, Instant::now()) {
+    match memory.judge(&kept, &here, Instant::now()) {
         Verdict::Fine => {
             if memory.is_calm() && master.trust(life) {
                 shard.tell_soon(StoreEvent::Trusted { life });
@@ -253,15 +254,14 @@ impl Memory {
     }
 
     /// Compares a renewal's answer with what is held.
-    fn judge(&mut self, node: Option<Arc<str>>, kept: &Kept, here: &Here, now: Instant) -> Verdict {
+    fn judge(&mut self, kept: &Kept, here: &Here, now: Instant) -> Verdict {
         let before = self.epoch.replace(kept.epoch);
         let new_epoch = before.is_some_and(|epoch| epoch != kept.epoch);
         if before != self.epoch {
             self.since = Some(now);
         }
-        let same_name = self.kept == node;
-        self.kept = node;
-        if new_epoch || (kept.fresh && same_name) {
+        let begun = std::mem::replace(&mut self.begun, true);
+        if new_epoch || (kept.fresh && begun) {
             self.differed = None;
             return Verdict::Lost;
         }

@@ -18,7 +18,7 @@ fn verdicts_every(pause: Duration, answers: &[(Kept, u64)]) -> Vec<Verdict> {
         let (before, after) = (Snapshot::of(0, 0), Snapshot::of(0, *changes));
         let here = Here { before, after, comparable: true };
         now += pause;
-        memory.judge(Some("n".into()), kept, &here, now)
+        memory.judge(kept, &here, now)
     };
     answers.iter().map(judge).collect()
 }
@@ -70,17 +70,6 @@ fn counts_that_agreed_meanwhile_are_acted_on_soon() {
 }
 
 #[test]
-fn another_name_begins_fresh() {
-    let mut memory = Memory::default();
-    let quiet = Snapshot::of(0, 0);
-    let here = Here { before: quiet, after: quiet, comparable: true };
-    for name in ["a", "b"] {
-        let verdict = memory.judge(Some(name.into()), &answer(1, true, 0), &here, Instant::now());
-        assert_eq!(verdict, Verdict::Fine);
-    }
-}
-
-#[test]
 fn counts_say_nothing_while_slots_move() {
     let mut memory = Memory::default();
     let quiet = Snapshot::of(0, 0);
@@ -88,7 +77,7 @@ fn counts_say_nothing_while_slots_move() {
     let mut judge = |memory: &mut Memory, comparable| {
         let here = Here { before: quiet, after: quiet, comparable };
         now += RENEW;
-        memory.judge(Some("n".into()), &answer(1, false, 3), &here, now)
+        memory.judge(&answer(1, false, 3), &here, now)
     };
     for comparable in [true, false, true] {
         assert_eq!(judge(&mut memory, comparable), Verdict::Fine);
