@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rollcall_tests::process::{self, Signal};
 use rollcall_tests::{
@@ -176,6 +176,28 @@ fn nobody_who_stayed_is_missing_from_an_answer_while_redis_restarts() {
         });
     }
     drop(clients);
+}
+
+/// It restarts empty and takes no writes: nobody can be put back, also when all have stopped waiting
+/// for that.
+#[test]
+fn nobody_who_stayed_is_missing_from_an_answer_while_redis_refuses_them() {
+    let mut stack = Stack::start();
+    let mut ann = stack.client("ann");
+    ann.enters("room");
+    let before = presence(&stack).unwrap();
+    stack.redis.kill();
+    stack.redis.run_with(&["min-replicas-to-write 1".to_owned()]);
+    eventually("the server is ready again", || {
+        (stack.http().get("/ready").status == 200).then_some(())
+    });
+    let start = Instant::now();
+    while start.elapsed() < WATCHED {
+        assert_eq!(presence(&stack), None, "{}", stack.server.log());
+    }
+    stack.redis.cli().ask("CONFIG SET min-replicas-to-write 0");
+    let after = eventually("calls are answered again", || presence(&stack));
+    assert_eq!(after, before);
 }
 
 /// An answer without times, which are new after a loss.

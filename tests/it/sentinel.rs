@@ -79,6 +79,31 @@ fn a_master_that_comes_back_once_it_is_replaced_is_used_no_more() {
     });
 }
 
+/// The replica knows nobody: it has not been told anything for a while.
+#[test]
+fn nobody_who_stayed_is_missing_from_an_answer_after_a_failover() {
+    let mut group = Sentinels::start(1);
+    let server = Server::start(group.config());
+    assert_eq!(group.redis[1].cli().ask("CONFIG SET masterauth wrong").to_string(), "OK");
+    group.redis[0].cli().ask("CLIENT KILL TYPE replica");
+    eventually("the replica is cut off", || {
+        (!group.redis[1].follows(&group.redis[0])).then_some(())
+    });
+    let rooms: Vec<String> = (0..100).map(|n| format!("room{n}")).collect();
+    let mut clients: Vec<_> = (0..30).map(|n| server.client(&format!("u{n}"))).collect();
+    for client in &mut clients {
+        rooms.iter().for_each(|room| client.enters(room));
+    }
+    group.kill_master();
+    for room in &rooms {
+        let count = eventually("calls are answered again", || {
+            let answer = server.api_answer("presence_stats", json!({"channel": room}));
+            answer["result"]["num_clients"].as_u64()
+        });
+        assert_eq!(count, 30, "{room}");
+    }
+}
+
 /// Epochs count from 0 again, and are older than any that servers have seen.
 #[test]
 fn sentinels_that_begin_anew_are_followed() {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::call::{self, arg};
 use super::events::StoreEvent;
 use super::holdings::Snapshot;
+use super::link::CONNECTING;
 use super::master::Master;
 use super::reply::{Reply, StoreError};
 use super::shard::Shard;
@@ -89,10 +90,10 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
     let often = RENEW.min(shard.settings.lease * 2 / 5);
     loop {
         let started = Instant::now();
-        let number = master.begin_renewal();
+        let renewal = master.begin_renewal();
         let renewed = renew(&shard, &master, &mut memory).await;
         match &renewed {
-            Ok(()) => master.end_renewal(number),
+            Ok(()) => master.end_renewal(renewal),
             Err(_) => memory.unanswered = true,
         }
         let (health, pause) = match &renewed {
@@ -309,7 +310,7 @@ pub(super) async fn keep_name(
     let args = vec![arg("KEEP"), arg(node.to_owned()), arg("PX"), arg(px)];
     let links = &master.links;
     if !links.keepalive.is_connected() {
-        return Err(away(links.trouble().unwrap_or_default()));
+        return Err(away(links.trouble().unwrap_or_else(|| CONNECTING.to_owned())));
     }
     let reply = call::on(&links.keepalive, words::PRESENCE_LEASE, args).await?;
     kept(reply).ok_or(StoreError::Unexpected(words::PRESENCE_LEASE))

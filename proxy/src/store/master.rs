@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use fred::interfaces::EventInterface;
 use fred::types::config::Server;
@@ -35,8 +36,8 @@ pub(super) struct Master {
     pub(super) hurry: Notify,
     /// Counts renewals that were begun.
     begun: AtomicU64,
-    /// The last that succeeded, of those that `begun` counts.
-    renewed: watch::Sender<u64>,
+    /// The last that succeeded, of those that `begun` counts, and when it began.
+    renewed: watch::Sender<(u64, Option<Instant>)>,
     commands_made: Mutex<Made>,
     /// The last loss that was noticed, and when.
     loss: Mutex<Option<(u64, Instant)>>,
@@ -117,7 +118,7 @@ impl Master {
             given_up: AtomicU64::new(0),
             hurry: Notify::new(),
             begun: AtomicU64::new(0),
-            renewed: watch::Sender::new(0),
+            renewed: watch::Sender::new((0, None)),
             commands_made: Mutex::new(Made { connections, renewal: 0 }),
             loss: Mutex::default(),
             cluster_fails: AtomicBool::new(false),
@@ -213,14 +214,16 @@ impl Master {
         }
     }
 
-    /// Counts a renewal that begins; its number.
-    pub(super) fn begin_renewal(&self) -> u64 {
-        self.begun.fetch_add(1, Ordering::AcqRel) + 1
+    /// Counts a renewal that begins; its number and when that is.
+    pub(super) fn begin_renewal(&self) -> (u64, Instant) {
+        let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        self.made_before(number);
+        (number, Instant::now())
     }
 
-    /// The renewal of this number succeeded, and what it says of losses is noted.
-    pub(super) fn end_renewal(&self, number: u64) {
-        self.renewed.send_replace(number);
+    /// This renewal succeeded, and what it says of losses is noted.
+    pub(super) fn end_renewal(&self, (number, began): (u64, Instant)) {
+        self.renewed.send_replace((number, Some(began)));
     }
 
     /// Waits for a renewal that begins now or later. What Redis had lost before is noted then.
@@ -229,23 +232,32 @@ impl Master {
         let mut renewed = self.renewed.subscribe();
         self.hurry.notify_one();
         // The sender lives as long as this master.
-        let _ = renewed.wait_for(|&number| number >= next).await;
+        let _ = renewed.wait_for(|(number, _)| *number >= next).await;
     }
 
-    /// Whether a renewal was begun and succeeded since the commands connection was made: before, what
-    /// is read there may be of a Redis of whose losses nobody knows. Asks for one if there was none.
+    /// Whether a renewal has succeeded that was begun since the commands connection was made, and
+    /// less than this `lease` ago: before, what is read there may be of a Redis of whose losses nobody
+    /// knows. Asks for one if there was none.
     ///
     /// Relies on fred telling of a connection before it sends commands on it.
-    pub(super) fn knows_losses(&self) -> bool {
-        let mut made = locked(&self.commands_made);
-        while let Ok(_) | Err(TryRecvError::Lagged(_)) = made.connections.try_recv() {
-            made.renewal = self.begun.load(Ordering::Acquire) + 1;
-        }
-        let known = *self.renewed.borrow() >= made.renewal;
+    pub(super) fn knows_losses(&self, lease: Duration) -> bool {
+        let first = self.made_before(self.begun.load(Ordering::Acquire) + 1);
+        let (last, began) = *self.renewed.borrow();
+        let known = last >= first && began.is_some_and(|began| began.elapsed() < lease);
         if !known {
             self.hurry.notify_one();
         }
         known
+    }
+
+    /// Notes whether the commands connection was made anew before renewals from this number on; the
+    /// first that began since it was.
+    fn made_before(&self, next: u64) -> u64 {
+        let mut made = locked(&self.commands_made);
+        while let Ok(_) | Err(TryRecvError::Lagged(_)) = made.connections.try_recv() {
+            made.renewal = next;
+        }
+        made.renewal
     }
 
     /// The number of the last loss that was noticed; 0 when everybody has put back by now what was

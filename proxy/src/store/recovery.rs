@@ -11,6 +11,8 @@ pub(super) struct Recovery {
     dirty: SlotSet,
     /// Slots that are being done.
     begun: SlotSet,
+    /// Those of them in which Redis may lack something that it had.
+    lacking: SlotSet,
     retiring: Vec<Retiring>,
 }
 
@@ -30,10 +32,12 @@ impl Recovery {
         self.dirty.add(slots);
     }
 
-    /// `name` ends as soon as everything in `slots`, which it may hold, was added under another; and
-    /// so was what is still to be done elsewhere, which it may have held before.
+    /// `name`, of which Redis may have lost something, ends as soon as everything in `slots`, which it
+    /// may hold, was added under another; and so was what is still to be done elsewhere, which it may
+    /// have held before.
     pub(super) fn retire(&mut self, name: Arc<str>, slots: &SlotSet) {
         self.soil(slots);
+        self.lacking.add(slots);
         let mut waits_for = self.dirty.clone();
         waits_for.add(&self.begun);
         self.retiring.push(Retiring { name, waits_for });
@@ -53,6 +57,7 @@ impl Recovery {
         self.dirty.add(failed);
         let mut done = std::mem::take(&mut self.begun);
         done.take_away(&self.dirty);
+        self.lacking.take_away(&done);
         for retiring in &mut self.retiring {
             retiring.waits_for.take_away(&done);
         }
@@ -66,6 +71,11 @@ impl Recovery {
     /// The same for one slot.
     pub(super) fn awaits(&self, slot: u16) -> bool {
         self.dirty.contains(slot) || self.begun.contains(slot)
+    }
+
+    /// Whether Redis may lack something in a slot that is still to be put back.
+    pub(super) fn lacks(&self, slot: u16) -> bool {
+        self.lacking.contains(slot)
     }
 
     /// Takes out the names for which nothing is left to do.

@@ -131,8 +131,8 @@ async fn put_back(shard: &Arc<Shard>, slots: SlotSet) -> PutBack {
         return PutBack::default();
     }
     let List { entries, users } = shard.holdings().list(&slots);
-    let mut put = PutBack { entries: entries.len(), users: users.len(), ..PutBack::default() };
-    let mut adding = stream::iter(entries)
+    let put = PutBack { entries: entries.len(), users: users.len(), ..PutBack::default() };
+    let adding = stream::iter(entries)
         .map(async |(slot, channel, client)| {
             let place = Place { shard: shard.clone(), slot };
             // When the master goes away meanwhile, all that is left fails at once.
@@ -142,18 +142,16 @@ async fn put_back(shard: &Arc<Shard>, slots: SlotSet) -> PutBack {
             };
             (slot, added)
         })
-        .buffer_unordered(AT_ONCE);
-    while let Some((slot, added)) = adding.next().await {
-        note(&mut put, slot, added);
-    }
-    for (slot, result) in shard.put_back_users(users).await {
-        note(&mut put, slot, result);
-    }
-    put
+        .buffer_unordered(AT_ONCE)
+        .fold(PutBack::default(), async |put, (slot, added)| note(put, slot, added));
+    // Users are few commands, and need not wait for all the entries.
+    let (added, users) = futures_util::join!(adding, shard.put_back_users(users));
+    let put = put.and(added);
+    users.into_iter().fold(put, |put, (slot, result)| note(put, slot, result))
 }
 
 /// What failed is tried again, unless Redis does not want it.
-fn note(put: &mut PutBack, slot: u16, result: Result<(), StoreError>) {
+fn note(mut put: PutBack, slot: u16, result: Result<(), StoreError>) -> PutBack {
     match result {
         Ok(()) => {}
         // One key that Redis will not change must not keep the others out.
@@ -164,6 +162,7 @@ fn note(put: &mut PutBack, slot: u16, result: Result<(), StoreError>) {
             put.why.get_or_insert(error);
         }
     }
+    put
 }
 
 /// Nothing that is still held is under this name any more: what is, leaves.
