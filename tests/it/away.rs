@@ -1,5 +1,7 @@
 //! Redis is away, or is not what it should be.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use rollcall_tests::{Redis, Server, Stack, Stopwatch, eventually, process, stack, token};
@@ -50,6 +52,44 @@ fn while_redis_is_away_calls_fail_at_once_and_clients_stay() {
     ann.enters("hall");
     stack.client("bob").enters("room");
     assert_eq!(ann.push()["join"]["info"]["user"], "bob");
+}
+
+/// Those that were on their way when it died do not wait for `io_timeout`, which is four seconds.
+#[test]
+fn calls_on_their_way_fail_at_once_when_redis_dies() {
+    let mut stack = Stack::start();
+    let mut ann = stack.client("ann");
+    ann.enters("room");
+    for _ in 0..5 {
+        let (server, over) = (&stack.server, AtomicBool::new(false));
+        thread::scope(|scope| {
+            let calls = [0, 1, 2, 3].map(|_| {
+                scope.spawn(|| {
+                    let mut longest = Duration::ZERO;
+                    while !over.load(Ordering::Relaxed) {
+                        let start = Stopwatch::start();
+                        server.api_answer("presence", json!({"channel": "room"}));
+                        longest = longest.max(start.elapsed());
+                    }
+                    longest
+                })
+            });
+            stack.redis.kill();
+            eventually("calls fail", || {
+                let answer = server.api_answer("presence_stats", json!({"channel": "room"}));
+                (answer["error"]["code"] == 100).then_some(())
+            });
+            over.store(true, Ordering::Relaxed);
+            for call in calls {
+                let longest = call.join().expect("calls are answered");
+                assert!(longest < Duration::from_secs(2), "not after {longest:?}");
+            }
+        });
+        stack.redis.run();
+        eventually("the server is ready again", || {
+            (stack.http().get("/ready").status == 200).then_some(())
+        });
+    }
 }
 
 #[test]

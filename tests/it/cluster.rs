@@ -51,6 +51,7 @@ fn a_killed_master_with_a_replica_is_in_no_ledger() {
         cluster.kill(0);
         cluster.serves_all_slots(cluster.nodes()[1..].iter().chain([&replica]));
     });
+    scene.has_died(&cluster.nodes()[0]);
     let nodes = [&cluster.nodes()[1], &cluster.nodes()[2], &replica];
     scene.converges(|| masters(&nodes));
     print_time("kill -9 of a cluster master with a replica", killed);
@@ -87,6 +88,7 @@ fn a_killed_master_without_a_replica_is_in_no_ledger_and_the_others_serve_on() {
         cluster.run(0);
         cluster.serves_all_slots(cluster.nodes().iter());
     });
+    scene.has_died(&cluster.nodes()[0]);
     scene.converges(|| masters(&all(&cluster)));
 }
 

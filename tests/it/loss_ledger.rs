@@ -15,6 +15,7 @@ fn is_unseen(options: &[&str], lose: impl FnOnce(&mut Redis)) {
     let mut redis = Redis::with(options);
     let mut scene = Scene::of_two(&stack::on(&redis, json!({})), || vec![redis.cli()]);
     scene.during(|_| lose(&mut redis));
+    scene.has_died(&redis);
     scene.converges(|| vec![redis.cli()]);
     // And those who are there can come and go as before.
     scene.during(|_| ());
@@ -96,6 +97,7 @@ fn a_snapshot_from_before_a_server_died_is_in_no_ledger() {
         redis.kill();
         redis.run();
     });
+    scene.has_died(&redis);
     scene.converges(|| vec![redis.cli()]);
 }
 

@@ -30,6 +30,7 @@ fn a_killed_master_is_in_no_ledger_and_neither_is_its_return() {
         group.fails_over_from(old);
         old
     });
+    scene.has_died(&group.redis[old]);
     scene.converges(|| master(&group));
     print_time("kill -9 of a master under Sentinel", killed);
     // The old master comes back as a master, until the Sentinels see it.
@@ -92,7 +93,9 @@ fn nobody_who_stayed_is_missing_from_an_answer_after_a_failover() {
     let rooms: Vec<String> = (0..100).map(|n| format!("room{n}")).collect();
     let mut clients: Vec<_> = (0..30).map(|n| server.client(&format!("u{n}"))).collect();
     for client in &mut clients {
-        rooms.iter().for_each(|room| client.enters(room));
+        for room in &rooms {
+            client.enters(room);
+        }
     }
     group.kill_master();
     for room in &rooms {
@@ -113,10 +116,12 @@ fn sentinels_that_begin_anew_are_followed() {
         group.follow();
     }
     group.begin_anew();
-    scene.during(|_| {
+    let old = scene.during(|_| {
         let old = group.kill_master();
         group.fails_over_from(old);
+        old
     });
+    scene.has_died(&group.redis[old]);
     scene.converges(|| master(&group));
 }
 

@@ -143,7 +143,8 @@ fn strike<W: World>(
     scene.during(|_| ());
     scene.converges(|| world.masters());
     let start = Instant::now();
-    let harms: Vec<Harm> = scene.during_as(sight(faults), |servers| {
+    let sight = sight(faults);
+    let harms: Vec<Harm> = scene.during_as(sight, |servers| {
         let strike = |fault: &&Fault<W>| {
             story.strikes(fault.name);
             // Of its own, so that what comes next does not depend on how much it takes.
@@ -153,6 +154,12 @@ fn strike<W: World>(
     });
     for server in harms.iter().filter_map(|harm| harm.restarted) {
         scene.begins_anew(server);
+    }
+    // Where sight is dim, it is seen to already.
+    if sight == Sight::Clear {
+        for group in world.groups() {
+            group.replicas.iter().chain([&group.master]).for_each(|redis| scene.has_died(redis));
+        }
     }
     for (server, churn) in scene.churns.iter_mut().enumerate() {
         let cut_off = harms.iter().filter_map(|harm| harm.cut_off);

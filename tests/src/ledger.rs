@@ -281,13 +281,10 @@ fn difference(notes: &[Note], life: &Life, before: &Life) -> Option<String> {
         && (least..=most).contains(&told.matches('J').count())
         && told.ends_with('J') == life.present;
     (!right).then(|| {
-        let ago = |at: Option<Instant>| at.map(|at| at.elapsed());
-        let Life { present, came, left, .. } = life;
+        let stays: Vec<String> = life.stays.iter().rev().take(5).map(ToString::to_string).collect();
+        let (present, stays) = (life.present, stays.join(", "));
         format!(
-            "told {told:?}, came {least} to {most} times, present: {present}, last came {:.2?} ago, \
-             left {:.2?} ago",
-            ago(*came),
-            ago(*left)
+            "told {told:?}, came {least} to {most} times, present: {present}; last there {stays}"
         )
     })
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
@@ -26,6 +27,8 @@ pub struct Redis {
     port: u16,
     /// What others come through.
     relay: Option<Relay>,
+    /// When it was killed last.
+    died: Option<Instant>,
     dir: TempDir,
 }
 
@@ -74,7 +77,7 @@ impl Redis {
     fn started(program: OsString, options: &[&str], port: u16, relay: Option<Relay>) -> Self {
         let dir = TempDir::with_prefix("rollcall-redis-").expect("a temporary directory");
         let options = options.iter().map(|&option| option.to_owned()).collect();
-        let mut redis = Self { process: None, program, options, port, relay, dir };
+        let mut redis = Self { process: None, program, options, port, relay, died: None, dir };
         redis.run();
         redis
     }
@@ -197,6 +200,12 @@ impl Redis {
     /// Ends it at once, as `kill -9`.
     pub fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
+        self.died = Some(Instant::now());
+    }
+
+    /// When it was killed last.
+    pub fn died(&self) -> Option<Instant> {
+        self.died
     }
 
     /// Ends it as an operator would; it saves what it is configured to save.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::config::over;
 use crate::crowd;
 use crate::ledger::{Ledger, OBSERVER};
 use crate::random::Random;
+use crate::redis::Redis;
 use crate::resp::Resp;
 use crate::server::Server;
 use crate::stopwatch::Stopwatch;
@@ -38,6 +39,8 @@ pub struct Scene {
     pub churns: Vec<Churn>,
     /// Where they go.
     pub channels: Vec<String>,
+    /// When clients began to come and go last.
+    start: Instant,
 }
 
 // === impl Scene ===
@@ -56,7 +59,7 @@ impl Scene {
         };
         let mut churns: Vec<Churn> = servers.iter().enumerate().map(churn).collect();
         churns.iter_mut().for_each(Churn::fill);
-        Self { servers, ledgers, churns, channels }
+        Self { servers, ledgers, churns, channels, start: Instant::now() }
     }
 
     /// Two servers with this configuration, ten channels and a dozen clients on each; right so far,
@@ -85,6 +88,7 @@ impl Scene {
 
     /// The same where clients have to see to it that everything can be seen.
     pub fn during_as<T>(&mut self, sight: Sight, fault: impl FnOnce(&mut [Server]) -> T) -> T {
+        self.start = Instant::now();
         let stop = AtomicBool::new(false);
         let (servers, churns) = (&mut self.servers, &mut self.churns);
         thread::scope(|scope| {
@@ -104,6 +108,14 @@ impl Scene {
     /// A server was killed and started again: whoever observed there has to begin anew.
     pub fn begins_anew(&mut self, server: usize) {
         self.ledgers[server] = None;
+    }
+
+    /// This Redis may have been killed since everything was right: nobody knows its last words.
+    pub fn has_died(&mut self, redis: &Redis) {
+        if let Some(dead) = redis.died() {
+            let start = self.start;
+            self.churns.iter_mut().for_each(|churn| churn.truth_mut().untold(dead, start));
+        }
     }
 
     /// What is true of all clients.

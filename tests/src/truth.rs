@@ -1,7 +1,11 @@
 //! What clients themselves know about who was where: the truth a ledger is compared with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// How long before its death a Redis on a busy machine may have said what nobody hears.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A channel and the id of a client.
 pub type Membership = (String, String);
@@ -22,10 +26,30 @@ pub struct Life {
     pub maybe: usize,
     /// Whether it is there now.
     pub present: bool,
-    /// When it last came.
-    pub came: Option<Instant>,
-    /// When it last went.
-    pub left: Option<Instant>,
+    /// When it came and went, each time.
+    pub stays: Vec<Stay>,
+}
+
+/// From when to when a client was in a channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Stay {
+    came: Instant,
+    left: Option<Instant>,
+    /// It began when a Redis died.
+    untold: bool,
+}
+
+// === impl Stay ===
+
+impl fmt::Display for Stay {
+    /// How long ago it was.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2?}", self.came.elapsed())?;
+        match self.left {
+            Some(left) => write!(f, " to {:.2?} ago", left.elapsed()),
+            None => f.write_str(" ago until now"),
+        }
+    }
 }
 
 // === impl Truth ===
@@ -37,7 +61,7 @@ impl Truth {
         assert!(!life.present, "{client} joined {channel} twice");
         life.joins += 1;
         life.present = true;
-        life.came = Some(Instant::now());
+        life.stays.push(Stay { came: Instant::now(), left: None, untold: false });
     }
 
     /// It went.
@@ -45,7 +69,8 @@ impl Truth {
         let life = self.life(channel, client);
         assert!(life.present, "{client} left {channel} twice");
         life.present = false;
-        life.left = Some(Instant::now());
+        let stay = life.stays.last_mut().expect("a client that is there came");
+        stay.left = Some(Instant::now());
     }
 
     /// It went, and nobody need have seen that it had come.
@@ -63,9 +88,25 @@ impl Truth {
 
     /// Everybody who was there after `start` may have been shown leaving and coming back once.
     pub fn interrupted(&mut self, start: Instant) {
-        let there = |life: &&mut Life| life.present || life.left.is_some_and(|left| left > start);
+        let ended_later = |stay: &Stay| stay.left.is_some_and(|left| left > start);
+        let there = |life: &&mut Life| life.present || life.stays.iter().any(ended_later);
         for life in self.lives.values_mut().filter(there) {
             life.maybe += 1;
+        }
+    }
+
+    /// A Redis that was dead by then may have answered the last who came, and told nobody of them or
+    /// only some. Who has left since need not have been seen. What was before `start`, all have seen.
+    pub fn untold(&mut self, dead: Instant, start: Instant) {
+        let last = dead.checked_sub(LAST_WORDS).unwrap_or(start).max(start)..dead;
+        for life in self.lives.values_mut() {
+            for stay in &mut life.stays {
+                if !stay.untold && last.contains(&stay.came) && stay.left.is_some() {
+                    stay.untold = true;
+                    life.joins -= 1;
+                    life.maybe += 1;
+                }
+            }
         }
     }
 

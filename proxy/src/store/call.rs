@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -45,17 +45,19 @@ pub(super) fn bytes(bytes: Bytes) -> Value {
 /// Sends `words` (a command, and perhaps a subcommand among `args`) on one connection.
 pub(super) async fn on(link: &Link, word: &'static str, args: Args) -> Answer {
     let command = CustomCommand::new_static(word, ClusterHash::FirstKey, false);
-    Reply::read(link.custom_raw(command, args).await?)
+    let sent = pin!(link.custom_raw(command, args));
+    Reply::read(link.answer(sent).await??)
 }
 
 /// The same for a slot that is on its way to this server: both words in one piece, so that no other
 /// command comes between them.
 async fn asking(link: &Link, word: &'static str, args: Args) -> Answer {
-    let pipeline = (**link).pipeline().with_options(link.options());
+    let pipeline = (***link).pipeline().with_options(link.options());
     let command = |word| CustomCommand::new_static(word, ClusterHash::FirstKey, false);
     pipeline.custom::<(), Value>(command("ASKING"), Vec::new()).await?;
     pipeline.custom::<(), Value>(command(word), args).await?;
-    let answer = pipeline.try_all::<Value>().await.pop();
+    let sent = pin!(async { pipeline.try_all::<Value>().await.pop() });
+    let answer = link.answer(sent).await?;
     Reply::of_value(answer.ok_or(StoreError::Unexpected("ASKING"))?)
 }
 

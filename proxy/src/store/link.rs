@@ -1,5 +1,7 @@
 //! The three connections to one Redis master.
 
+use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,12 +14,14 @@ use fred::types::config::{
     UnresponsiveConfig,
 };
 use fred::types::{ClusterHash, CustomCommand, RespVersion};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver as BroadcastReceiver, error::RecvError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::master::Master;
 use super::reply::{StoreError, plain};
 use super::tls;
+use super::trouble::away;
 use crate::config::{RedisAddress, RedisPlace, RedisShard};
 
 /// How long to wait between two tries to connect.
@@ -41,7 +45,12 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 /// A connection. Its commands fail at once while it is away, instead of waiting in a queue whose
 /// order nobody knows.
-pub(super) type Link = WithOptions<Client>;
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    client: WithOptions<Client>,
+    /// Changes when a connection has ended.
+    ends: watch::Sender<()>,
+}
 
 /// The connections; each fails and reconnects on its own.
 #[derive(Debug)]
@@ -59,6 +68,32 @@ pub(super) struct Links {
 /// other, and commands wait behind all of them.
 #[derive(Debug, Default)]
 struct Anew(Arc<AtomicBool>);
+
+// === impl Link ===
+
+impl Deref for Link {
+    type Target = WithOptions<Client>;
+
+    fn deref(&self) -> &WithOptions<Client> {
+        &self.client
+    }
+}
+
+impl Link {
+    /// Waits for the answer to something that is sent when this is first polled. When the connection
+    /// ends none will come, which fred would find only after a timeout.
+    pub(super) async fn answer<T>(
+        &self,
+        sent: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, StoreError> {
+        let mut ends = self.ends.subscribe();
+        tokio::select! {
+            biased;
+            answer = sent => Ok(answer),
+            _ = ends.changed() => Err(away("the connection was lost".to_owned())),
+        }
+    }
+}
 
 // === impl Anew ===
 
@@ -128,14 +163,26 @@ pub(super) fn link(
         Some(connection(shard)),
         Some(policy),
     );
-    Ok(client.with_options(&Options { fail_fast: true, ..Options::default() }))
+    let client = client.with_options(&Options { fail_fast: true, ..Options::default() });
+    Ok(Link { client, ends: watch::Sender::new(()) })
 }
 
 /// Connects and reconnects in the background until `gone`.
 pub(super) fn stay_connected(link: &Link, name: &str, gone: &CancellationToken) {
-    tokio::spawn(keep_connected((**link).clone(), gone.clone()));
+    tokio::spawn(keep_connected((***link).clone(), gone.clone()));
+    tokio::spawn(until_gone(gone.clone(), note_ends(link.error_rx(), link.ends.clone())));
     if !name.is_empty() {
-        tokio::spawn(tell_name((**link).clone(), name.to_owned(), gone.clone()));
+        tokio::spawn(tell_name((***link).clone(), name.to_owned(), gone.clone()));
+    }
+}
+
+/// Notes that a connection has ended, of which fred's errors tell.
+async fn note_ends(
+    mut errors: BroadcastReceiver<(Error, Option<Server>)>,
+    ends: watch::Sender<()>,
+) {
+    while let Ok(_) | Err(RecvError::Lagged(_)) = errors.recv().await {
+        ends.send_replace(());
     }
 }
 
