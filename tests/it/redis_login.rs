@@ -1,7 +1,7 @@
 //! How the server logs in to Redis, and what it says when it may not.
 
 use rollcall_tests::cluster::Cluster;
-use rollcall_tests::{Redis, Server, config, eventually};
+use rollcall_tests::{Redis, Server, config, eventually, token};
 use serde_json::{Value, json};
 
 const DOCS: &str = include_str!("../../docs/module.md");
@@ -54,6 +54,29 @@ fn a_user_with_the_documented_rule_is_enough() {
     let options = json!({"address": format!("127.0.0.1:{port}"), "user": "rollcall",
         "password": PASSWORD});
     serves(&Server::start(on(options)));
+}
+
+/// The lease needs no key, so that all seems well.
+#[test]
+fn rights_that_are_missing_are_named_in_the_log() {
+    let redis = Redis::start();
+    allow(&redis);
+    let user = format!("redis://rollcall:{ENCODED}@127.0.0.1:{}/0", redis.port());
+    for (rights, command) in [("resetkeys", "USERSTATUS.ONLINE"), ("resetchannels", "SSUBSCRIBE")] {
+        allow(&redis);
+        assert_eq!(redis.cli().ask(&format!("ACL SETUSER rollcall {rights}")).to_string(), "OK");
+        let server = Server::listening(on(json!({"address": user})));
+        eventually("the log names the rights", || {
+            let mut ann = server.websocket();
+            let reply = ann.call(json!({"connect": {"token": token::of("ann")}}));
+            if reply.get("connect").is_some() {
+                ann.call(json!({"subscribe": {"channel": "room"}}));
+            }
+            let log = server.log();
+            let line = log.lines().find(|line| line.contains("redis refuses commands"))?;
+            (line.contains("NOPERM") && line.contains(command)).then_some(())
+        });
+    }
 }
 
 #[test]

@@ -94,6 +94,11 @@ fn a_join_that_redis_refuses_is_a_temporary_error() {
         });
         ann.call(json!({"unsubscribe": {"channel": "hall"}}));
     }
+    let log = stack.server.log();
+    for word in ["OOM", "NOREPLICAS"] {
+        let lines = log.matches(&format!("redis refuses commands: {word}")).count();
+        assert_eq!(lines, 1, "an operator is told, and not at every call: {log}");
+    }
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl Place {
                 Target::Asking(_) => asking(link, word, args.clone()).await,
             };
             match self.follow(&master, &answer).await {
-                None => return checked(&master, answer),
+                None => return checked(&master, word, answer),
                 Some(next) => target = next,
             }
         }
@@ -119,6 +119,7 @@ impl Place {
         for attempt in 0..REDIRECTS {
             let mut master = None;
             let mut sent: Option<Sending> = None;
+            let mut command = "";
             let first = poll_fn(|cx| {
                 let mut holdings = self.shard.holdings();
                 // The command goes out even to a master that is away: its fate is the caller's. And
@@ -139,6 +140,7 @@ impl Place {
                     in_flight = Some(InFlight(self));
                 }
                 master = Some(goal.clone());
+                command = word;
                 let call = send(goal, matches!(target, Target::Asking(_)), word, args);
                 Poll::Ready(Some(sent.insert(call).as_mut().poll(cx)))
             });
@@ -149,7 +151,7 @@ impl Place {
             };
             let Some(master) = master else { return Some(answer) };
             match self.follow(&master, &answer).await {
-                None => return Some(checked(&master, answer)),
+                None => return Some(checked(&master, command, answer)),
                 Some(next) => target = next,
             }
         }
@@ -200,10 +202,13 @@ impl Place {
     }
 }
 
-/// A lost lease is mended by the keepalive: it shall not wait for its second.
-fn checked(master: &Master, answer: Answer) -> Answer {
-    if matches!(answer, Err(StoreError::NoLease)) {
-        master.hurry.notify_one();
+/// A lost lease is mended by the keepalive: it shall not wait for its second. What Redis refuses
+/// although it is there, an operator has to know.
+fn checked(master: &Master, word: &'static str, answer: Answer) -> Answer {
+    match &answer {
+        Ok(_) => {}
+        Err(StoreError::NoLease) => master.hurry.notify_one(),
+        Err(error) => master.note_refusal(word, error),
     }
     answer
 }

@@ -1,5 +1,6 @@
 //! Listening: sharded subscriptions on the events connections, and what arrives there.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use fred::error::Error;
@@ -119,7 +120,8 @@ impl Place {
             let Some(master) = map.owner(self.slot) else { break };
             let connection = master.life();
             let life = connection.max(map.stay(self.slot));
-            let result = master.links.events.ssubscribe(key.to_owned()).await;
+            let events = &master.links.events;
+            let result = events.answer(pin!(events.ssubscribe(key.to_owned()))).await?;
             let moved = result.as_ref().err().and_then(|error| self.moved(error, master));
             match moved {
                 Some(Redirect::Moved { slot, address }) => self.shard.moved(slot, &address).await,
@@ -144,7 +146,9 @@ impl Master {
         let Err(error) = result else { return Ok(()) };
         if error.details().starts_with("NOPERM") {
             // Only about this channel, and no new connection may do more.
-            return Err(StoreError::Refused(error.details().to_owned()));
+            let refused = StoreError::Refused(error.details().to_owned());
+            self.note_refusal("SSUBSCRIBE", &refused);
+            return Err(refused);
         }
         self.make_events_anew(life, &plain(error.details()));
         Err(error.into())
@@ -154,7 +158,13 @@ impl Master {
     pub(super) fn make_events_anew(&self, life: u64, error: &str) {
         let events = &self.links.events;
         if events.is_connected() && !self.gone.is_cancelled() && self.give_up(life) {
-            tracing::warn!(address = %self.address, error, "the events connection is made anew");
+            let address = &self.address;
+            if error.starts_with("LOADING") {
+                // Said already, and it will be so each second until it has loaded.
+                tracing::debug!(%address, error, "the events connection is made anew");
+            } else {
+                tracing::warn!(%address, error, "the events connection is made anew");
+            }
             let events = events.clone();
             tokio::spawn(async move { events.force_reconnection().await });
         }

@@ -1,5 +1,6 @@
 //! One Redis master: its connections, our lease there, and how it looks from here.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::link::{CONNECTING, Links};
 use super::reply::StoreError;
+use super::trouble::refusal;
 use super::{Health, PUT_BACK};
 use crate::config::{RedisAddress, RedisShard};
 
@@ -26,6 +28,8 @@ pub(super) struct Master {
     /// The node name under which everything is added there; changed under the holdings' lock.
     name: Mutex<Arc<str>>,
     state: Mutex<State>,
+    /// What it refused, and when that was said.
+    refusals: Mutex<HashMap<&'static str, Instant>>,
     /// The life of the events connection: unique among all connections of this process.
     life: AtomicU64,
     /// The life of the events connection around whose beginning nothing was lost.
@@ -64,6 +68,9 @@ struct Made {
     /// The first renewal after it.
     renewal: u64,
 }
+
+/// How often it is said that commands are refused.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// So many reasons are remembered.
 const REASONS: usize = 16;
@@ -113,6 +120,7 @@ impl Master {
                 health: Health::Down(CONNECTING.to_owned()),
                 said: Vec::new(),
             }),
+            refusals: Mutex::default(),
             life: AtomicU64::new(next_number()),
             trusted: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
@@ -172,6 +180,17 @@ impl Master {
         }
         state.health = health;
         true
+    }
+
+    /// Says what it refuses, and to what, in the log of an operator who can act on it; seldom, as every
+    /// call may be.
+    pub(super) fn note_refusal(&self, command: &'static str, error: &StoreError) {
+        let Some((word, text)) = refusal(error) else { return };
+        let mut refusals = locked(&self.refusals);
+        if refusals.get(word).is_none_or(|said| said.elapsed() >= SAID_AGAIN) {
+            refusals.insert(word, Instant::now());
+            tracing::error!(address = %self.address, command, "redis refuses commands: {text}");
+        }
     }
 
     /// The life of the events connection: what was subscribed in another one is not subscribed.

@@ -6,6 +6,9 @@ use fred::types::{Resp3Frame, Value};
 
 use super::tls::{self, TlsError};
 
+/// What comes before the words of a Redis that is there and does not serve.
+pub(super) const NOT_READY: &str = "redis is not ready: ";
+
 /// Why a call did not do what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -186,7 +189,7 @@ fn refused(text: &str) -> StoreError {
         Some(rollcall_wire::error_words::NOLEASE) => StoreError::NoLease,
         // Redis is there but not ready to serve: the same as away to our callers.
         Some("LOADING" | "BUSY" | "OOM" | "MASTERDOWN" | "READONLY" | "NOREPLICAS" | "MISCONF") => {
-            StoreError::Away(format!("redis is not ready: {text}"))
+            StoreError::Away(format!("{NOT_READY}{text}"))
         }
         _ => StoreError::Refused(text.to_owned()),
     }

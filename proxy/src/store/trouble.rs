@@ -3,7 +3,7 @@
 use super::call::{self, arg};
 use super::link::CONNECTING;
 use super::master::Master;
-use super::reply::StoreError;
+use super::reply::{NOT_READY, StoreError};
 
 /// The oldest Redis with sharded pub/sub.
 const OLDEST: (u32, u32) = (7, 0);
@@ -14,6 +14,17 @@ pub(super) fn away(trouble: String) -> StoreError {
         CONNECTING => StoreError::Away(trouble),
         _ => StoreError::Away(format!("redis is away: {trouble}")),
     }
+}
+
+/// What Redis refuses until somebody changes it, although it is there: rights that are missing, and
+/// writes that it does not take.
+const REFUSALS: [&str; 4] = ["NOPERM", "OOM", "NOREPLICAS", "MISCONF"];
+
+/// Which of these it is.
+pub(super) fn refusal(error: &StoreError) -> Option<(&'static str, &str)> {
+    let (StoreError::Refused(text) | StoreError::Away(text)) = error else { return None };
+    let text = text.strip_prefix(NOT_READY).unwrap_or(text);
+    REFUSALS.into_iter().find(|word| text.starts_with(word)).map(|word| (word, text))
 }
 
 /// What to do about a failed renewal.
