@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rollcall_tests::{Redis, Server, Stack, Stopwatch, eventually, process, stack, token};
+use rollcall_tests::{Ending, Redis, Server, Stack, Stopwatch, eventually, process, stack, token};
 use serde_json::json;
 
 #[test]
@@ -74,12 +74,13 @@ fn calls_on_their_way_fail_at_once_when_redis_dies() {
                     longest
                 })
             });
+            let ending = Ending(&over);
             stack.redis.kill();
             eventually("calls fail", || {
                 let answer = server.api_answer("presence_stats", json!({"channel": "room"}));
                 (answer["error"]["code"] == 100).then_some(())
             });
-            over.store(true, Ordering::Relaxed);
+            drop(ending);
             for call in calls {
                 let longest = call.join().expect("calls are answered");
                 assert!(longest < Duration::from_secs(2), "not after {longest:?}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rollcall_tests::process::{self, Signal};
 use rollcall_tests::{
-    Client, Listener, Redis, Server, Stack, Stopwatch, config, eventually, within,
+    Client, Ending, Listener, Redis, Server, Stack, Stopwatch, config, eventually, within,
 };
 use serde_json::{Value, json};
 
@@ -167,12 +167,12 @@ fn nobody_who_stayed_is_missing_from_an_answer_while_redis_restarts() {
                     }
                 });
             }
+            let _ending = Ending(&over);
             stack.redis.kill();
             stack.redis.run();
             within(WHOLE, "presence is whole again", || {
                 (presence(server).as_ref() == Some(&before)).then_some(())
             });
-            over.store(true, Ordering::Relaxed);
         });
     }
     drop(clients);

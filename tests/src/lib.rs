@@ -49,7 +49,7 @@ pub use random::Random;
 pub use redis::Redis;
 pub use relay::Relay;
 pub use resp::{Reply, Resp};
-pub use scene::Scene;
+pub use scene::{Ending, Scene};
 pub use server::Server;
 pub use stack::Stack;
 pub use step_clock::StepClock;

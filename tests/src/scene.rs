@@ -200,8 +200,9 @@ impl Scene {
     }
 }
 
-/// Ends the comings and goings, also when a fault panics.
-struct Ending<'a>(&'a AtomicBool);
+/// Tells threads that it is over when it goes, also in a panic.
+#[derive(Debug)]
+pub struct Ending<'a>(pub &'a AtomicBool);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// How long before its death a Redis on a busy machine may have said what nobody hears.
+/// How long before its death a Redis on a busy machine may have said what nobody hears; and how long
+/// after it a client may read what it was told last.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// A channel and the id of a client.
@@ -35,7 +36,7 @@ pub struct Life {
 pub struct Stay {
     came: Instant,
     left: Option<Instant>,
-    /// It began when a Redis died.
+    /// Nobody need have been told: it is counted in `maybe`.
     untold: bool,
 }
 
@@ -77,6 +78,8 @@ impl Truth {
     pub fn left_unseen(&mut self, channel: &str, client: &str) {
         self.left(channel, client);
         let life = self.life(channel, client);
+        let stay = life.stays.last_mut().expect("a client that went came");
+        stay.untold = true;
         life.joins -= 1;
         life.maybe += 1;
     }
@@ -98,7 +101,7 @@ impl Truth {
     /// A Redis that was dead by then may have answered the last who came, and told nobody of them or
     /// only some. Who has left since need not have been seen. What was before `start`, all have seen.
     pub fn untold(&mut self, dead: Instant, start: Instant) {
-        let last = dead.checked_sub(LAST_WORDS).unwrap_or(start).max(start)..dead;
+        let last = dead.checked_sub(LAST_WORDS).unwrap_or(start).max(start)..dead + LAST_WORDS;
         for life in self.lives.values_mut() {
             for stay in &mut life.stays {
                 if !stay.untold && last.contains(&stay.came) && stay.left.is_some() {

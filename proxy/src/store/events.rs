@@ -100,7 +100,9 @@ impl Store {
             return Ok(());
         }
         let life = master.life();
-        let result = master.links.events.sunsubscribe(self.names().roster(channel)).await;
+        let events = &master.links.events;
+        let sent = pin!(events.sunsubscribe(self.names().roster(channel)));
+        let result = events.answer(sent).await?;
         master.checked(life, result)
     }
 

@@ -43,10 +43,10 @@ struct Memory {
     epoch: Option<u64>,
     /// Since when it is this one.
     since: Option<Instant>,
-    /// The lease was begun: from now on no renewal must find it gone, nor that of a name that takes
-    /// the place of this one, which is begun before it does.
+    /// A lease was begun. From then on a fresh renewal is a loss, also under a new name: its lease is
+    /// begun before the name is taken.
     begun: bool,
-    /// Renewals since the last may have arrived, and nobody knows how they were answered.
+    /// Renewals since the last that was answered may have arrived; what they were told, nobody knows.
     unanswered: bool,
     /// The signs of the difference seen last, and since when they are these.
     differed: Option<((i128, i128), Instant)>,
@@ -70,6 +70,8 @@ pub(super) struct Kept {
 struct Here {
     before: Snapshot,
     after: Snapshot,
+    /// Nothing has moved to it or from it of late.
+    settled: bool,
     /// Nothing was on its way to or from there.
     comparable: bool,
 }
@@ -175,16 +177,11 @@ async fn renew(
         return Err(away("no answer in time".to_owned()));
     };
     let after = shard.holdings().snapshot(&slots);
-    let (mut kept, complete) = sum(answers)?;
-    // One of those may have been the first after the lease had ended.
-    kept.fresh |= std::mem::take(&mut memory.unanswered) && kept.lacks_all(&before);
-    let comparable = whole
-        && complete
-        && master.trouble().is_none()
-        && !shard.doubts.concern(&slots)
-        && shard.is_settled()
-        && shard.map().owned_by(master) == slots;
-    let here = Here { before, after, comparable };
+    let (kept, complete) = sum(answers)?;
+    let settled = shard.is_settled() && shard.map().owned_by(master) == slots;
+    let comparable =
+        settled && whole && complete && master.trouble().is_none() && !shard.doubts.concern(&slots);
+    let here = Here { before, after, settled, comparable };
     match memory.judge(&kept, &here, Instant::now()) {
         Verdict::Fine => {
             if memory.is_calm() && master.trust(life) {
@@ -240,9 +237,11 @@ pub(super) fn patience(shard: &Shard) -> Duration {
 // === impl Kept ===
 
 impl Kept {
-    /// Whether Redis holds nothing of what there is.
-    fn lacks_all(&self, here: &Snapshot) -> bool {
-        self.entries + self.users == 0 && here.entries + here.users > 0
+    /// Whether Redis holds less than half of what was held, whatever was under way.
+    fn lacks_most(&self, here: &Here) -> bool {
+        let there = i128::from(self.entries + self.users);
+        let held = i128::from(here.before.entries + here.before.users);
+        there * 2 < held && held - there > here.before.noise_until(&here.after)
     }
 }
 
@@ -262,7 +261,10 @@ impl Memory {
             self.since = Some(now);
         }
         let begun = std::mem::replace(&mut self.begun, true);
-        if new_epoch || (kept.fresh && begun) {
+        // One without an answer may have been the first after the lease had ended.
+        let unanswered = std::mem::take(&mut self.unanswered);
+        let unheard = unanswered && here.settled && kept.lacks_most(here);
+        if new_epoch || (kept.fresh && begun) || unheard {
             self.differed = None;
             return Verdict::Lost;
         }

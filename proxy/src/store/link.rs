@@ -80,8 +80,9 @@ impl Deref for Link {
 }
 
 impl Link {
-    /// Waits for the answer to something that is sent when this is first polled. When the connection
-    /// ends none will come, which fred would find only after a timeout.
+    /// Waits for the answer to something that is sent when this is first polled, and gives up when the
+    /// connection ends: fred would only after a timeout. What it still keeps may be sent on the next
+    /// connection, in its turn: the fate of what was given up is unknown.
     pub(super) async fn answer<T>(
         &self,
         sent: Pin<&mut impl Future<Output = T>>,

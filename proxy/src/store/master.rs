@@ -29,7 +29,7 @@ pub(super) struct Master {
     name: Mutex<Arc<str>>,
     state: Mutex<State>,
     /// What it refused, and when that was said.
-    refusals: Mutex<HashMap<&'static str, Instant>>,
+    refusals: Mutex<HashMap<[&'static str; 2], Instant>>,
     /// The life of the events connection: unique among all connections of this process.
     life: AtomicU64,
     /// The life of the events connection around whose beginning nothing was lost.
@@ -42,13 +42,16 @@ pub(super) struct Master {
     begun: AtomicU64,
     /// The last that succeeded, of those that `begun` counts, and when it began.
     renewed: watch::Sender<(u64, Option<Instant>)>,
+    /// Brought up to date by [`Self::first_renewal`].
     commands_made: Mutex<Made>,
     /// The last loss that was noticed, and when.
     loss: Mutex<Option<(u64, Instant)>>,
     /// It says that the cluster does not serve keys.
     cluster_fails: AtomicBool,
-    /// It may have lost data: everything it shall hold must be put back.
+    /// What it holds may be something else than it shall: everything must be put back.
     lost: AtomicBool,
+    /// It may have lost some of that.
+    lacking: AtomicBool,
     /// It is not used any more, or the server stops: its tasks end.
     pub(super) gone: CancellationToken,
 }
@@ -131,6 +134,7 @@ impl Master {
             loss: Mutex::default(),
             cluster_fails: AtomicBool::new(false),
             lost: AtomicBool::new(false),
+            lacking: AtomicBool::new(false),
             gone,
         }))
     }
@@ -187,8 +191,9 @@ impl Master {
     pub(super) fn note_refusal(&self, command: &'static str, error: &StoreError) {
         let Some((word, text)) = refusal(error) else { return };
         let mut refusals = locked(&self.refusals);
-        if refusals.get(word).is_none_or(|said| said.elapsed() >= SAID_AGAIN) {
-            refusals.insert(word, Instant::now());
+        let what = [word, command];
+        if refusals.get(&what).is_none_or(|said| said.elapsed() >= SAID_AGAIN) {
+            refusals.insert(what, Instant::now());
             tracing::error!(address = %self.address, command, "redis refuses commands: {text}");
         }
     }
@@ -236,7 +241,7 @@ impl Master {
     /// Counts a renewal that begins; its number and when that is.
     pub(super) fn begin_renewal(&self) -> (u64, Instant) {
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        self.made_before(number);
+        self.first_renewal(number);
         (number, Instant::now())
     }
 
@@ -260,7 +265,7 @@ impl Master {
     ///
     /// Relies on fred telling of a connection before it sends commands on it.
     pub(super) fn knows_losses(&self, lease: Duration) -> bool {
-        let first = self.made_before(self.begun.load(Ordering::Acquire) + 1);
+        let first = self.first_renewal(self.begun.load(Ordering::Acquire) + 1);
         let (last, began) = *self.renewed.borrow();
         let known = last >= first && began.is_some_and(|began| began.elapsed() < lease);
         if !known {
@@ -269,9 +274,9 @@ impl Master {
         known
     }
 
-    /// Notes whether the commands connection was made anew before renewals from this number on; the
-    /// first that began since it was.
-    fn made_before(&self, next: u64) -> u64 {
+    /// The first renewal that began since the commands connection was made: that of the number `next`
+    /// if it was made since this was asked last.
+    fn first_renewal(&self, next: u64) -> u64 {
         let mut made = locked(&self.commands_made);
         while let Ok(_) | Err(TryRecvError::Lagged(_)) = made.connections.try_recv() {
             made.renewal = next;
@@ -289,6 +294,7 @@ impl Master {
     /// Redis has lost data.
     pub(super) fn note_loss(&self) {
         *locked(&self.loss) = Some((next_number(), Instant::now()));
+        self.lacking.store(true, Ordering::Release);
         self.mark_lost();
     }
 
@@ -300,6 +306,16 @@ impl Master {
 
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Acquire)
+    }
+
+    /// Whether data was lost of which nobody has begun to put anything back.
+    pub(super) fn is_lacking(&self) -> bool {
+        self.lacking.load(Ordering::Acquire)
+    }
+
+    /// It is about to be put back; whether there was something.
+    pub(super) fn take_lacking(&self) -> bool {
+        self.lacking.swap(false, Ordering::AcqRel)
     }
 
     /// Takes the mark of a loss away; whether there was one.

@@ -11,7 +11,7 @@ pub(super) struct Recovery {
     dirty: SlotSet,
     /// Slots that are being done.
     begun: SlotSet,
-    /// Those of them in which Redis may lack something that it had.
+    /// Slots, dirty or begun, in which Redis may lack something that it had.
     lacking: SlotSet,
     retiring: Vec<Retiring>,
 }
@@ -32,12 +32,16 @@ impl Recovery {
         self.dirty.add(slots);
     }
 
-    /// `name`, of which Redis may have lost something, ends as soon as everything in `slots`, which it
-    /// may hold, was added under another; and so was what is still to be done elsewhere, which it may
-    /// have held before.
-    pub(super) fn retire(&mut self, name: Arc<str>, slots: &SlotSet) {
+    /// The same, and Redis may have lost some of it.
+    pub(super) fn lose(&mut self, slots: &SlotSet) {
         self.soil(slots);
         self.lacking.add(slots);
+    }
+
+    /// `name` ends as soon as everything in `slots`, which it may hold, was added under another; and
+    /// so was what is still to be done elsewhere, which it may have held before.
+    pub(super) fn retire(&mut self, name: Arc<str>, slots: &SlotSet) {
+        self.soil(slots);
         let mut waits_for = self.dirty.clone();
         waits_for.add(&self.begun);
         self.retiring.push(Retiring { name, waits_for });
@@ -136,6 +140,23 @@ mod tests {
         recovery.done(&set(&[]));
         assert_eq!(recovery.ended(), ["old".into()]);
         assert!(recovery.is_idle());
+    }
+
+    #[test]
+    fn what_was_lost_is_lacking_until_it_is_put_back() {
+        let mut recovery = Recovery::default();
+        recovery.soil(&set(&[1]));
+        recovery.lose(&set(&[2, 3]));
+        assert_eq!([1, 2, 3].map(|slot| recovery.lacks(slot)), [false, true, true]);
+        recovery.begin(&everything());
+        assert!(recovery.lacks(2), "it is only being done");
+        recovery.done(&set(&[3]));
+        assert_eq!([1, 2, 3].map(|slot| recovery.lacks(slot)), [false, false, true]);
+        // Lost once more while it is done.
+        recovery.begin(&everything());
+        recovery.lose(&set(&[3]));
+        recovery.done(&set(&[]));
+        assert!(recovery.lacks(3));
     }
 
     #[test]

@@ -206,7 +206,10 @@ impl Shard {
         let moved = new.moved_since(&old);
         holdings.recovery.soil(&moved);
         for master in old.masters().iter().filter(|master| !new.has(master)) {
-            holdings.recovery.retire(master.name(), &old.owned_by(master));
+            // Whoever has its slots now may not have all that it had.
+            let slots = old.owned_by(master);
+            holdings.recovery.lose(&slots);
+            holdings.recovery.retire(master.name(), &slots);
         }
         if old.is_known() && !moved.is_empty() {
             drop((holdings, map));

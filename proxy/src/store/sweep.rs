@@ -14,7 +14,7 @@ use super::master::{Master, node_name};
 use super::reply::StoreError;
 use super::shard::{Place, Shard};
 use super::slots::SlotSet;
-use super::trouble::away;
+use super::trouble::{away, refusal};
 
 /// Commands under way at once while everything is put back.
 pub(super) const AT_ONCE: usize = 256;
@@ -97,6 +97,9 @@ async fn begin(shard: &Arc<Shard>, master: &Arc<Master>) -> Result<(), StoreErro
     if map.has(master) && master.take_lost() {
         // What was on its way may have been there already.
         let slots = if settled { map.owned_by(master) } else { map.all() };
+        if master.take_lacking() {
+            holdings.recovery.lose(&slots);
+        }
         holdings.recovery.retire(master.rename(name), &slots);
     }
     Ok(())
@@ -155,7 +158,9 @@ fn note(mut put: PutBack, slot: u16, result: Result<(), StoreError>) -> PutBack 
     match result {
         Ok(()) => {}
         // One key that Redis will not change must not keep the others out.
-        Err(StoreError::Refused(text)) => tracing::error!(text, "something was not put back"),
+        Err(error @ StoreError::Refused(_)) if refusal(&error).is_none() => {
+            tracing::error!(%error, "something was not put back");
+        }
         Err(error) => {
             tracing::debug!(%error, "putting back is tried again");
             put.failed.insert(slot);

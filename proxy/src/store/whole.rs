@@ -20,7 +20,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 impl Place {
     /// The same as [`Self::call`] for a command that only reads, and that may be sent again: its
     /// answer is not of a Redis whose losses are not noticed, or are still to be made up for. Where
-    /// that takes long, this is as if it was away.
+    /// that takes long, this is as if it was away. (Of a slot on its way, only the master it goes away
+    /// from is looked at.)
     pub(super) async fn read(&self, word: &'static str, args: Args) -> Answer {
         let mut looks = 0..LOOKS;
         loop {
@@ -30,7 +31,9 @@ impl Place {
                 return Ok(reply);
             }
             while self.may_lack()? {
-                looks.next().ok_or_else(|| away("what it lost is not put back yet".to_owned()))?;
+                looks.next().ok_or_else(|| {
+                    away("not all is put back yet that it may have lost".to_owned())
+                })?;
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -44,6 +47,6 @@ impl Place {
         }
         // Under this lock what is lost becomes what is to be put back.
         let holdings = self.shard.holdings();
-        Ok(owner.is_lost() || holdings.recovery.lacks(self.slot))
+        Ok(owner.is_lacking() || holdings.recovery.lacks(self.slot))
     }
 }

@@ -16,7 +16,7 @@ fn verdicts_every(pause: Duration, answers: &[(Kept, u64)]) -> Vec<Verdict> {
     let mut now = Instant::now();
     let judge = |(kept, changes): &(Kept, u64)| {
         let (before, after) = (Snapshot::of(0, 0), Snapshot::of(0, *changes));
-        let here = Here { before, after, comparable: true };
+        let here = Here { before, after, settled: true, comparable: true };
         now += pause;
         memory.judge(kept, &here, now)
     };
@@ -75,7 +75,7 @@ fn counts_say_nothing_while_slots_move() {
     let quiet = Snapshot::of(0, 0);
     let mut now = Instant::now();
     let mut judge = |memory: &mut Memory, comparable| {
-        let here = Here { before: quiet, after: quiet, comparable };
+        let here = Here { before: quiet, after: quiet, settled: comparable, comparable };
         now += RENEW;
         memory.judge(&answer(1, false, 3), &here, now)
     };
@@ -83,4 +83,19 @@ fn counts_say_nothing_while_slots_move() {
         assert_eq!(judge(&mut memory, comparable), Verdict::Fine);
     }
     assert_eq!(judge(&mut memory, true), Verdict::Differs);
+}
+
+#[test]
+fn a_lease_that_was_begun_anew_unheard_is_a_loss() {
+    let held = Snapshot::of(10, 0);
+    let verdict = |unanswered, settled, entries| {
+        let mut memory = Memory { begun: true, epoch: Some(1), unanswered, ..Memory::default() };
+        let here = Here { before: held, after: held, settled, comparable: false };
+        memory.judge(&answer(1, false, entries), &here, Instant::now())
+    };
+    assert_eq!(verdict(true, true, 0), Verdict::Lost);
+    assert_eq!(verdict(true, true, 1), Verdict::Lost, "something arrived after it");
+    assert_eq!(verdict(true, true, 10), Verdict::Fine, "it never ended");
+    assert_eq!(verdict(true, false, 0), Verdict::Fine, "it may be elsewhere by now");
+    assert_eq!(verdict(false, true, 0), Verdict::Fine, "it would have been heard");
 }
