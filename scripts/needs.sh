@@ -1,14 +1,25 @@
 # shellcheck shell=sh
 # What a machine must have to build and test Rollcall, and how it gets there. `dev` reads this in.
+#
+# A file of the right name may be another library, too old, or a stub, so each thing is tried for
+# what it is used for. Where the first in PATH does not serve, one behind it does; then the
+# system's package is tried; and then a sentence says what was found, where, and what is needed.
 
 oldest_redis=7.0
 oldest_node=18
+oldest_python=3.9
+# In place of / in tests.
+root=
+tools=$target/tools
+# What was last found wanting.
+fault=
 lists_are_new=
 
 say() { printf 'dev: %s\n' "$*" >&2; }
 
 die() {
     say "$@"
+    rm -f "$tools/probe.$$"
     exit 1
 }
 
@@ -20,6 +31,255 @@ at_least() {
         split($1, have, "."); split($2, want, ".")
         exit !(have[1] + 0 > want[1] + 0 || (have[1] + 0 == want[1] + 0 && have[2] + 0 >= want[2] + 0))
     }'
+}
+
+# need_packages WORD…: what building needs, and what the words need beyond it.
+need_packages() {
+    mkdir -p "$tools" || die "the build needs to write to $target"
+    missing=
+    for word in cc libclang "$@"; do
+        if has_word "$word"; then continue; fi
+        case $fault in "there is no"*) ;; *) say "$fault" ;; esac
+        missing="$missing $(packages_of "$word")"
+    done
+    if [ -n "$missing" ]; then
+        # Words are split on purpose: each is one package.
+        # shellcheck disable=SC2086
+        install_packages $missing
+        for word in cc libclang "$@"; do
+            has_word "$word" || die "$fault$(source_of "$word")"
+        done
+    fi
+    rm -f "$tools/probe.$$"
+}
+
+has_word() {
+    case $1 in
+        libclang) has_libclang ;;
+        redis) find_tool redis-server ;;
+        node) find_tool node && find_tool npm ;;
+        python) find_tool python3 ;;
+        ca-certificates) has_certificates ;;
+        *) find_tool "$1" ;;
+    esac
+}
+
+# packages_of WORD: what Debian calls it.
+packages_of() {
+    case $1 in
+        cc) echo gcc libc6-dev ;;
+        libclang) echo libclang-dev ;;
+        redis) echo redis-server ;;
+        redis-cli) echo redis-tools ;;
+        node) echo nodejs npm ;;
+        # Debian ships Python's own `venv` module without what it needs to work.
+        python) echo python3 python3-venv ;;
+        *) echo "$1" ;;
+    esac
+}
+
+# source_of WORD: where to get what this system is too old for.
+source_of() {
+    case $1 in
+        redis) echo " (https://redis.io/docs/latest/operate/oss_and_stack/install/)" ;;
+        node) echo " (https://nodejs.org)" ;;
+        python) echo " (https://www.python.org)" ;;
+    esac
+}
+
+# === Tools ===
+
+# find_tool NAME: whether a program NAME in PATH serves. If it is not the first of its name, it is
+# linked into a folder before all others.
+find_tool() {
+    first=
+    first_fault=
+    IFS=:
+    for folder in $PATH; do
+        unset IFS
+        program=${folder:-.}/$1
+        if [ ! -f "$program" ] || [ ! -x "$program" ]; then continue; fi
+        if serves "$1" "$program"; then
+            if [ -n "$first" ]; then use_tool "$1" "$program"; fi
+            return 0
+        fi
+        if [ -z "$first" ]; then first=$program first_fault=$fault; fi
+    done
+    unset IFS
+    fault=${first_fault:-"there is no $1"}
+    return 1
+}
+
+use_tool() {
+    say "$first_fault; using $2"
+    ln -sf "$2" "$tools/$1"
+    case $PATH in "$tools":*) ;; *) PATH=$tools:$PATH ;; esac
+    export PATH
+}
+
+# serves NAME PROGRAM: whether PROGRAM does what a NAME is needed for.
+serves() {
+    case $1 in
+        cc) can_compile "$2" ;;
+        # Valkey's says its version in the same words.
+        redis-server) is_recent "$1" "$2" "$oldest_redis" \
+            "$("$2" --version </dev/null 2>/dev/null | sed -n 's/.*v=\([0-9.]*\).*/\1/p')" ;;
+        node) is_recent "$1" "$2" "$oldest_node" \
+            "$("$2" --version </dev/null 2>/dev/null | sed -n 's/^v\([0-9.]*\).*/\1/p')" ;;
+        cargo | rustc) is_recent "$1" "$2" "$wanted" \
+            "$("$2" --version </dev/null 2>/dev/null | awk -v name="$1" '$1 == name { print $2 }')" ;;
+        python3) has_venv "$2" ;;
+        *)
+            fault="the $1 at $2 does not even tell its version"
+            "$2" --version </dev/null >/dev/null 2>&1
+            ;;
+    esac
+}
+
+# is_recent NAME PROGRAM OLDEST VERSION
+is_recent() {
+    fault="the $1 at $2 is ${4:-of unknown version}: $3 or newer is needed"
+    at_least "${4:-0}" "$3"
+}
+
+has_venv() {
+    is_recent python3 "$1" "$oldest_python" \
+        "$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' </dev/null 2>/dev/null)" || return 1
+    fault="the python3 at $1 lacks its modules venv and ensurepip"
+    "$1" -c 'import ensurepip, venv' </dev/null 2>/dev/null
+}
+
+has_certificates() {
+    fault="there is no file with the certificates of authorities"
+    for file in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
+        /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
+        if [ -n "$file" ] && [ -s "$root$file" ]; then return 0; fi
+    done
+    return 1
+}
+
+# can_compile PROGRAM: builds the program that tries libclang, with the libraries that every Rust
+# program is linked with, and starts it.
+can_compile() {
+    if ! said=$(probe_source | "$1" -x c -o "$tools/probe.$$" - -lgcc_s -lutil -lrt -lpthread -lm -ldl 2>&1); then
+        fault="the C compiler $1 cannot build a program: $(printf '%s\n' "$said" | grep -m 1 -i error || echo "$said")"
+        return 1
+    fi
+    fault="what the C compiler $1 builds does not run here"
+    "$tools/probe.$$" >/dev/null 2>&1
+}
+
+# === libclang ===
+
+# has_libclang: whether the crate clang-sys, by which the module's build reads redismodule.h, will
+# find a libclang that can read C. It takes the newest and tries no other, so where one of several
+# cannot be used it is told of one that can.
+has_libclang() {
+    fault="libclang cannot be tried before there is a C compiler"
+    if [ ! -x "$tools/probe.$$" ]; then return 1; fi
+    fault="there is no libclang"
+    if [ -n "${LIBCLANG_PATH:-}" ]; then fault="it is no libclang and no folder with one"; else unset LIBCLANG_PATH; fi
+    class=$(elf_class /bin/sh)
+    good=
+    bad=
+    files=$(libclang_files)
+    while read -r file; do
+        if [ "$(elf_class "$file")" != "$class" ]; then
+            if [ -n "$file" ]; then fault="$file is no library of this machine"; fi
+        elif said=$(try_libclang "$file"); then
+            good=$file
+        else
+            bad=$file
+            fault="$file cannot be used: ${said:-it ends the program that tries}"
+        fi
+    done <<EOF
+$files
+EOF
+    if [ -z "$good" ]; then
+        # clang-sys looks nowhere else then.
+        [ -z "${LIBCLANG_PATH:-}" ] || die "LIBCLANG_PATH is $LIBCLANG_PATH: $fault. Unset it, or name a" \
+            "libclang.so or its folder"
+        return 1
+    fi
+    if [ -n "$bad" ]; then
+        say "$fault; using $good"
+        LIBCLANG_PATH=$good
+        export LIBCLANG_PATH
+    fi
+}
+
+# libclang_files: what clang-sys 1.9 may load, each file once, though it may have many names.
+libclang_files() {
+    if [ -n "${LIBCLANG_PATH:-}" ]; then
+        set -- "$LIBCLANG_PATH" "$LIBCLANG_PATH"/libclang[.-]*
+    else
+        prefix=$("${LLVM_CONFIG_PATH:-llvm-config}" --prefix 2>/dev/null | head -n 1)
+        IFS=:
+        # Both are lists, split on purpose.
+        # shellcheck disable=SC2086
+        set -- ${LD_LIBRARY_PATH:-} ${LIBRARY_PATH:-}
+        unset IFS
+        for folder in "$prefix/bin" "$prefix/lib" "$prefix/lib64" "$@"; do
+            if [ "$folder" ]; then set -- "$@" "$folder"/libclang[.-]*; fi
+        done
+        set -- "$@" "$root"/usr/local/llvm*/lib*/libclang[.-]* "$root"/usr/local/lib*/libclang[.-]* \
+            "$root"/usr/local/lib*/*/libclang[.-]* "$root"/usr/local/lib*/*/*/libclang[.-]* \
+            "$root"/usr/lib*/libclang[.-]* "$root"/usr/lib*/*/libclang[.-]* "$root"/usr/lib*/*/*/libclang[.-]*
+    fi
+    for file in "$@"; do
+        shift
+        case ${file##*/} in
+            *-cpp.*) ;;
+            libclang.so | libclang-*.so | libclang.so.* | libclang-*.so.*) set -- "$@" "$file" ;;
+        esac
+    done
+    if [ $# -eq 0 ]; then return 0; fi
+    # Links that lead nowhere are left out by ls.
+    # shellcheck disable=SC2012
+    ls -1diL -- "$@" 2>/dev/null | sort -u -k 1,1 | sed 's/^ *[0-9]* //'
+}
+
+# elf_class FILE: its first five bytes, by which clang-sys tells a library for 64 bits from others.
+elf_class() { od -An -tx1 -N5 "$1" 2>/dev/null; }
+
+# try_libclang FILE: whether it can be loaded and finds the headers that belong to it, or those of
+# a clang, which bindgen asks for them; says what is wrong.
+try_libclang() {
+    # What is in the variable is split as bindgen does, at spaces.
+    # shellcheck disable=SC2086
+    "$tools/probe.$$" "$1" ${BINDGEN_EXTRA_CLANG_ARGS:-} 2>&1 && return 0
+    headers=$("${CLANG_PATH:-clang}" -print-resource-dir 2>/dev/null) || return 1
+    # shellcheck disable=SC2086
+    "$tools/probe.$$" "$1" ${BINDGEN_EXTRA_CLANG_ARGS:-} -isystem "$headers/include" >/dev/null 2>&1
+}
+
+probe_source() {
+    cat <<'C'
+#include <dlfcn.h>
+#include <stdio.h>
+struct text { const void *data; unsigned flags; };
+struct file { const char *name, *contents; unsigned long length; };
+int main(int count, char **args) {
+    if (count < 2) return 0;
+    void *library = dlopen(args[1], RTLD_LAZY);
+    if (!library) return puts(dlerror()), 1;
+    void *(*index)(int, int) = dlsym(library, "clang_createIndex");
+    void *(*parse)(void *, const char *, char **, int, struct file *, unsigned, unsigned) =
+        dlsym(library, "clang_parseTranslationUnit");
+    void *(*diagnostic)(void *, unsigned) = dlsym(library, "clang_getDiagnostic");
+    struct text (*format)(void *, unsigned) = dlsym(library, "clang_formatDiagnostic");
+    const char *(*string)(struct text) = dlsym(library, "clang_getCString");
+    if (!index || !parse || !diagnostic || !format || !string) return puts("it lacks functions of libclang"), 1;
+    const char *header = "#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n";
+    struct file probe = {"probe.h", header, 0};
+    while (header[probe.length]) probe.length++;
+    void *unit = parse(index(0, 0), probe.name, args + 2, count - 2, &probe, 1, 0);
+    if (!unit) return puts("it cannot read C"), 1;
+    void *first = diagnostic(unit, 0);
+    if (first) return puts(string(format(first, 0))), 1;
+    return 0;
+}
+C
 }
 
 # === Packages of the system ===
@@ -34,35 +294,57 @@ as_root() {
     fi
 }
 
-# install_packages PACKAGE…: through apt-get. Debian starts a daemon as soon as its package is
-# installed, and again at boot; ours only needs the redis-server program. policy-rc.d is the
-# documented way to forbid the first (deb-systemd-invoke(1p), invoke-rc.d(8)).
+# install_packages PACKAGE…: those that are not there yet, through apt-get. What is there is left
+# alone: it may serve others, and be a daemon that runs.
 install_packages() {
     has apt-get || die "this system has no apt-get; please install what Debian calls: $*"
+    for package in "$@"; do
+        shift
+        is_installed "$package" || set -- "$@" "$package"
+    done
+    if [ $# -eq 0 ]; then return 0; fi
     say "installing $*"
-    guard=/usr/sbin/policy-rc.d
-    if [ -e "$guard" ]; then guard=; fi
-    if [ -n "$guard" ]; then
-        printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" >/dev/null
-        as_root chmod 755 "$guard"
-        trap 'as_root rm -f "$guard"' EXIT
-        trap 'exit 130' INT TERM
-    fi
+    forbid_daemons
     if [ -z "$lists_are_new" ]; then
         apt update -qq || say "the package lists could not all be brought up to date; trying all the same"
         lists_are_new=yes
     fi
-    apt install -y -qq --no-install-recommends "$@" || die "installing failed: $*"
-    if [ -n "$guard" ]; then
-        as_root rm -f "$guard"
-        trap - EXIT INT TERM
-    fi
+    apt install -y -qq --no-install-recommends --no-remove "$@" || die "installing failed: $*"
+    allow_daemons
     case " $* " in
         *" redis-server "*)
-            if [ -d /run/systemd/system ]; then as_root systemctl disable --quiet redis-server || true; fi
+            if [ -d "$root/run/systemd/system" ]; then as_root systemctl disable --quiet redis-server || true; fi
             ;;
     esac
 }
+
+# Debian starts a daemon as soon as its package is installed, and again at boot; ours only needs
+# the redis-server program. policy-rc.d is the documented way to forbid the first
+# (deb-systemd-invoke(1p), invoke-rc.d(8)). Should this process be killed, its file allows
+# everything from then on, and the next run takes it away.
+forbid_daemons() {
+    guard=$root/usr/sbin/policy-rc.d
+    mark="# Rollcall's dev installs packages"
+    if [ -e "$guard" ] && { ! grep -qsx "$mark" "$guard" || ! sh "$guard"; }; then
+        # Another's, or that of a run beside this one.
+        guard=
+        return 0
+    fi
+    trap allow_daemons EXIT
+    trap 'exit 130' HUP INT TERM
+    printf '#!/bin/sh\n%s\nif grep -qs dev /proc/%s/cmdline; then exit 101; fi\n' "$mark" $$ \
+        | as_root tee "$guard" >/dev/null
+    as_root chmod 755 "$guard"
+}
+
+allow_daemons() {
+    trap - EXIT HUP INT TERM
+    if [ -n "$guard" ]; then as_root rm -f "$guard"; fi
+}
+
+# Status words are dpkg's own.
+# shellcheck disable=SC2016
+is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 # has_candidate PACKAGE: whether apt-get could install it. (`apt-cache show` also knows packages
 # that others merely mention.)
@@ -75,91 +357,41 @@ apt() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2
 }
 
-can_compile() {
-    has cc && printf '#include <stdio.h>\nint main(void) { return 0; }\n' \
-        | cc -x c -o /dev/null - 2>/dev/null
-}
-
-has_libclang() {
-    if [ -n "${LIBCLANG_PATH:-}" ]; then return 0; fi
-    for library in /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib/libclang*.so* \
-        /usr/lib64/libclang*.so*; do
-        if [ -e "$library" ]; then return 0; fi
-    done
-    return 1
-}
-
-# need_packages WORD…: what building needs, and what the words need beyond it.
-need_packages() {
-    missing=
-    can_compile || missing="$missing gcc libc6-dev"
-    has_libclang || missing="$missing libclang-dev"
-    for word in "$@"; do
-        case $word in
-            redis) has redis-server || missing="$missing redis-server" ;;
-            node)
-                has node || missing="$missing nodejs"
-                has npm || missing="$missing npm"
-                ;;
-            python)
-                has python3 || missing="$missing python3"
-                # Debian ships Python's own `venv` module without what it needs to work.
-                python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
-                ;;
-            ca-certificates)
-                [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
-                ;;
-            *) has "$word" || missing="$missing $word" ;;
-        esac
-    done
-    # Words are split on purpose: each is one package.
-    # shellcheck disable=SC2086
-    if [ -n "$missing" ]; then install_packages $missing; fi
-    case " $* " in *" redis "*) check_redis ;; esac
-    case " $* " in *" node "*) check_node ;; esac
-}
-
-check_redis() {
-    version=$(redis-server --version | sed -n 's/.*v=\([0-9.]*\).*/\1/p')
-    at_least "${version:-0}" "$oldest_redis" || die "redis-server ${version:-of unknown version} is too old:" \
-        "Rollcall needs $oldest_redis or newer (https://redis.io/docs/latest/operate/oss_and_stack/install/)"
-}
-
-check_node() {
-    version=$(node --version | sed 's/^v//')
-    at_least "$version" "$oldest_node" || die "Node $version is too old for the tests: they need $oldest_node" \
-        "or newer (https://nodejs.org)"
-}
-
 # === Rust ===
 
 need_rust() {
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
     cargo_bin=${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
-    if rust_is_new_enough; then return 0; fi
+    if has_rust; then return 0; fi
     if [ -x "$cargo_bin/cargo" ] || [ -x "$cargo_bin/rustup" ]; then
         PATH=$cargo_bin:$PATH
         export PATH
-        if rust_is_new_enough; then return 0; fi
+        if has_rust; then return 0; fi
     fi
-    if ! has cargo && ! has rustup && has apt-get; then
-        if has_candidate rustup; then install_packages rustup; fi
+    case $fault in "there is no"*) ;; *) say "$fault" ;; esac
+    # Debian's rustup takes the place of its cargo, which stays.
+    if ! has rustup && has apt-get && ! is_installed cargo && ! is_installed rustc && has_candidate rustup; then
+        install_packages rustup
     fi
     if has rustup; then
         say "installing Rust's stable toolchain with rustup"
         rustup toolchain install stable --profile minimal --component clippy --component rustfmt >&2 \
             || no_rust "rustup could not fetch a toolchain"
-        RUSTUP_TOOLCHAIN=stable
-        export RUSTUP_TOOLCHAIN
+        # Before a cargo that is a stub or another's.
+        PATH=$(dirname "$(RUSTUP_TOOLCHAIN=stable rustup which cargo)"):$PATH
+        export PATH
     else
         install_rustup
     fi
-    rust_is_new_enough || no_rust "the installed cargo is still older than $wanted"
+    has_rust || no_rust "$fault"
 }
 
-rust_is_new_enough() {
-    version=$(cargo --version 2>/dev/null | awk '{ print $2 }') || return 1
-    [ -n "$version" ] && at_least "$version" "$wanted"
+# has_rust: whether the cargo and the rustc that come first serve: they have to be of one kind.
+has_rust() {
+    for name in cargo rustc; do
+        fault="there is no $name"
+        has "$name" && serves "$name" "$(command -v "$name")" || return 1
+    done
 }
 
 install_rustup() {
