@@ -15,6 +15,10 @@ use tokio_util::task::TaskTracker;
 
 /// How long the headers of a request may take.
 const HEADERS: Duration = Duration::from_secs(10);
+/// Longest head of a request, its first line and all header fields; over it the answer is 431.
+const HEAD: usize = 32 * 1024;
+/// Most that is read ahead of what is used. Half-sent headers cost no more than this.
+const READ_AHEAD: usize = 64 * 1024;
 /// How long to wait when the system has no more sockets for us.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -80,6 +84,8 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS)
+            .max_header_size(HEAD)
+            .max_buf_size(READ_AHEAD)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
     );
