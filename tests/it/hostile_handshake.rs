@@ -1,6 +1,8 @@
 //! Handshakes: limits that hold when many come at once, headers of any size and form, and what a
 //! client can make the server log.
 
+use std::time::Duration;
+
 use rollcall_tests::raw_socket::{PATH, RawSocket, TEXT, UPGRADE, connect_command, frame};
 use rollcall_tests::{Stack, eventually, token};
 use serde_json::json;
@@ -49,6 +51,49 @@ fn a_place_is_free_again_when_a_handshake_is_never_finished() {
         drop(socket);
     }
     eventually("all places are free", || (rush(&stack, 3).len() == 3).then_some(()));
+}
+
+#[test]
+fn a_place_is_free_again_when_the_answer_to_a_handshake_is_never_read() {
+    let client = json!({"connection_limit": 3, "stale_close_delay": "1s"});
+    let stack = Stack::with(json!({"client": client}));
+    let handshake =
+        format!("GET {PATH} HTTP/1.1\r\nHost: test\r\n{}\r\n\r\n", UPGRADE.join("\r\n"));
+    // What is in front of it fills the window, and the answer waits behind that.
+    let unread = "GET /health HTTP/1.1\r\nHost: test\r\n\r\n".repeat(50_000);
+    let sockets: Vec<RawSocket> = (0..3)
+        .map(|_| {
+            let mut socket = RawSocket::narrow(stack.port());
+            socket.floods(unread.as_bytes(), Duration::from_millis(500));
+            socket.tries_to_send(handshake.as_bytes());
+            socket
+        })
+        .collect();
+    eventually("all places are free", || (rush(&stack, 3).len() == 3).then_some(()));
+    drop(sockets);
+}
+
+#[test]
+fn what_follows_a_handshake_at_once_is_read() {
+    let stack = Stack::start();
+    let mut socket = RawSocket::tcp(stack.port());
+    let handshake =
+        format!("GET {PATH} HTTP/1.1\r\nHost: test\r\n{}\r\n\r\n", UPGRADE.join("\r\n"));
+    let connect = frame(TEXT, connect_command(&token::of("alice")).as_bytes());
+    socket.sends(&[handshake.as_bytes(), &connect].concat());
+    assert_eq!(socket.status(), Some(101));
+    assert!(socket.frame().is_some_and(|(first, _)| first == TEXT));
+}
+
+#[test]
+fn a_handshake_with_a_body_is_refused() {
+    let stack = Stack::with(json!({"client": {"connection_limit": 1}}));
+    for body in ["Content-Length: 4", "Transfer-Encoding: chunked"] {
+        let mut socket = RawSocket::tcp(stack.port());
+        socket.asks("GET", PATH, &[UPGRADE, &[body]].concat());
+        assert_eq!(socket.status(), Some(400), "{body}");
+    }
+    assert_eq!(rush(&stack, 2).len(), 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Header fields are read as RFC 9110 has them, lists over several lines and in any case: proxies
 //! write `Connection: keep-alive, Upgrade` and `Upgrade: websocket, h2c`.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version, header};
 use axum::response::Response;
 use base64::Engine;
@@ -31,6 +31,9 @@ pub(super) enum Refused {
     Version,
     #[error("sec-websocket-key: expected 16 bytes in base64")]
     Key,
+    /// It would have to be read before the connection can change its protocol.
+    #[error("the request has a body")]
+    Body,
 }
 
 // === impl Refused ===
@@ -92,7 +95,10 @@ fn check(request: &Request<Body>) -> Result<&[u8], Refused> {
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(Refused::Key)?.as_bytes();
     let long_enough = STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == KEY);
-    if long_enough { Ok(key) } else { Err(Refused::Key) }
+    if !long_enough {
+        return Err(Refused::Key);
+    }
+    if request.body().is_end_stream() { Ok(key) } else { Err(Refused::Body) }
 }
 
 #[cfg(test)]
@@ -154,6 +160,20 @@ mod tests {
         ] {
             assert_eq!(asked(changes), Err(refused), "{changes:?}");
         }
+    }
+
+    #[test]
+    fn a_handshake_has_no_body() {
+        let mut request = Request::new(Body::from("text"));
+        for (name, value) in [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            request.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        assert_eq!(check(&request), Err(Refused::Body));
     }
 
     #[test]

@@ -92,7 +92,8 @@ impl Socket {
         }
         // What follows a fault means nothing.
         let stream = self.inner.get_mut();
-        let mut rest = [0; 1024];
+        // Not in the future, which every session would then be larger by.
+        let mut rest = vec![0; READ_BUFFER];
         if stream.shutdown().await.is_ok() {
             while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
         }

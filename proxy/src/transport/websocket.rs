@@ -58,13 +58,16 @@ fn upgrade(state: State, mut request: Request, answer: Response) -> Response {
     };
     // Tracked, so that a stop waits for the clean-up of every session.
     state.sessions.clone().spawn(async move {
+        // The answer may wait behind others that the client does not read.
+        let patience = state.context.config.client.stale_close_delay;
         let upgraded = tokio::select! {
-            upgraded = upgraded => upgraded,
+            upgraded = tokio::time::timeout(patience, upgraded) => upgraded,
             () = state.stop.cancelled() => return,
         };
         match upgraded {
-            Ok(stream) => serve(state, stream, admitted).await,
-            Err(error) => tracing::debug!(%error, "an upgrade failed"),
+            Ok(Ok(stream)) => serve(state, stream, admitted).await,
+            Ok(Err(error)) => tracing::debug!(%error, "an upgrade failed"),
+            Err(_) => tracing::debug!("an upgrade was not completed in time"),
         }
     });
     answer
