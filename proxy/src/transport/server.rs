@@ -19,6 +19,9 @@ const HEADERS: Duration = Duration::from_secs(10);
 const HEAD: usize = 32 * 1024;
 /// Most that is read ahead of what is used. Half-sent headers cost no more than this.
 const READ_AHEAD: usize = 64 * 1024;
+/// How long the system keeps what a client does not take, in milliseconds, also when the connection
+/// is closed: by itself it tries for minutes, with megabytes in its buffers.
+const UNTAKEN: u32 = 30_000;
 /// How long to wait when the system has no more sockets for us.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -75,6 +78,7 @@ impl Server {
 async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
     // Frames are small and wanted at once; a socket that refuses this still works.
     let _nagle = stream.set_nodelay(true);
+    let _untaken = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNTAKEN);
     let service = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let service = service.clone();
