@@ -111,7 +111,7 @@ fn a_user_has_no_more_connections_than_the_limit_however_many_come_at_once() {
     for socket in &mut sockets {
         socket.sends(&connect);
     }
-    let admitted = sockets.iter_mut().filter_map(|socket| socket.frame());
+    let admitted = sockets.iter_mut().filter_map(RawSocket::frame);
     let admitted = admitted.filter(|(first, _)| *first == TEXT).count();
     assert_eq!(admitted, 3);
     drop(sockets);

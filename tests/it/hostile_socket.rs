@@ -104,6 +104,20 @@ fn pings_are_answered_in_order_while_they_are_read() {
 }
 
 #[test]
+fn pings_that_are_all_read_keep_nobody_else_waiting() {
+    let stack = patient();
+    let pings = frame(PING, b"?").repeat(1_000);
+    attack(&stack, attackers(|| RawSocket::open(stack.port())), |mut socket| {
+        let mut reader = socket.shared();
+        thread::scope(|scope| {
+            scope.spawn(move || reader.swallows());
+            socket.floods(&pings, Duration::from_secs(3));
+            socket.cut();
+        });
+    });
+}
+
+#[test]
 fn fragments_without_end_cost_nothing_and_end_with_the_time_to_connect() {
     let stack = Stack::with(json!({"client": {"stale_close_delay": "2s"}}));
     let empty = frame(MORE, b"").repeat(2_000);

@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
 use crate::stopwatch::Stopwatch;
 use crate::wait::patience;
 
-/// Where WebSockets are.
+/// Where a WebSocket is asked for.
 pub const PATH: &str = "/connection/websocket";
 /// First bytes of frames: a whole text, its first and last fragment, and the control frames.
 pub const TEXT: u8 = 0x81;
@@ -97,8 +97,9 @@ impl RawSocket {
 
     /// Sends a request with these header lines.
     pub fn asks(&mut self, method: &str, path: &str, lines: &[&str]) {
-        let lines = lines.iter().map(|line| format!("{line}\r\n")).collect::<String>();
-        self.sends(format!("{method} {path} HTTP/1.1\r\nHost: test\r\n{lines}\r\n").as_bytes());
+        let first = format!("{method} {path} HTTP/1.1");
+        let head = [&[first.as_str(), "Host: test"], lines, &["", ""]].concat();
+        self.sends(head.join("\r\n").as_bytes());
     }
 
     /// Sends bytes.
@@ -114,6 +115,12 @@ impl RawSocket {
     /// Says that nothing more comes, and goes on reading.
     pub fn sends_no_more(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("an open socket");
+    }
+
+    /// Ends the connection, also where it is shared.
+    pub fn cut(&mut self) {
+        // The server may have been faster.
+        let _ended = self.stream.shutdown(Shutdown::Both);
     }
 
     /// Sends the same bytes again and again until the server has closed the connection, at most
@@ -181,6 +188,17 @@ impl RawSocket {
         }
     }
 
+    /// The same connection once more, for another thread.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        Self { stream: self.stream.try_clone().expect("an open socket") }
+    }
+
+    /// Reads and throws away what comes until the connection ends.
+    pub fn swallows(&mut self) -> u64 {
+        io::copy(&mut self.stream, &mut io::sink()).unwrap_or_default()
+    }
+
     /// Reads until the connection ends; whether it ended in order, and not by a reset.
     pub fn ends(&mut self) -> bool {
         let mut rest = Vec::new();
@@ -201,11 +219,11 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         short @ ..=125 => bytes.push(0x80 | u8::try_from(short).expect("at most 125")),
         middle @ 126..=0xffff => {
-            bytes.push(0x80 | 126);
+            bytes.push(0x80 | 0x7e);
             bytes.extend(u16::try_from(middle).expect("at most 65,535").to_be_bytes());
         }
         long => {
-            bytes.push(0x80 | 127);
+            bytes.push(0x80 | 0x7f);
             bytes.extend((long as u64).to_be_bytes());
         }
     }

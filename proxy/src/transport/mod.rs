@@ -2,6 +2,7 @@
 
 mod admission;
 mod api_http;
+mod fair;
 mod handshake;
 mod health;
 mod origin;

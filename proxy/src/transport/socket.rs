@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame, Utf8Bytes};
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 
+use super::fair::Fair;
 use crate::protocol::Disconnect;
 use crate::session::Transport;
 
@@ -34,7 +35,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// A WebSocket that carries a session.
 #[derive(Debug)]
 pub(super) struct Socket {
-    inner: WebSocketStream<TokioIo<Upgraded>>,
+    inner: WebSocketStream<Fair<TokioIo<Upgraded>>>,
     write_timeout: Duration,
     /// A ping was read: by when its pong must be written. Nothing is read until it is.
     pong_by: Option<Instant>,
@@ -53,7 +54,7 @@ impl Socket {
             .max_write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
-        let stream = TokioIo::new(stream);
+        let stream = Fair::new(TokioIo::new(stream));
         let inner = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         Self { inner, write_timeout, pong_by: None, fault: None }
     }
