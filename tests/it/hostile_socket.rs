@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rollcall_tests::raw_socket::{self, BEGIN, CLOSE, MORE, PING, PONG, RawSocket, TEXT, frame};
 use rollcall_tests::wait::patience;
-use rollcall_tests::{Client, Heard, Stack, eventually, token};
+use rollcall_tests::{Client, Heard, Redis, Relay, Server, Stack, config, eventually, token};
 use serde_json::json;
 
 const MIB: u64 = 1024 * 1024;
@@ -172,6 +172,31 @@ fn who_does_not_read_its_publications_is_closed() {
         (connections() == 1).then_some(())
     });
     drop(sockets);
+}
+
+#[test]
+fn pushes_that_wait_for_a_subscribe_count_against_the_limit() {
+    let redis = Redis::start();
+    let relay = Relay::to(redis.port());
+    let engine = json!({"type": "redis", "redis": {"address": relay.address(), "lease": "60s"}});
+    let changes = json!({"engine": engine, "client": {"queue_max_size": 65_536}});
+    let server = Server::start(config::with(changes));
+    let mut reader = server.client("ann");
+    reader.subscribe("quiet:room");
+    let mut late = server.client("bob");
+    // What the server says to Redis stands still; what Redis says to it arrives.
+    relay.stall_ways(true, false);
+    late.sends(r#"{"id":2,"subscribe":{"channel":"quiet:room"}}"#);
+    let message = json!({"t": "pub", "data": "x".repeat(10_000)}).to_string();
+    let mut cli = redis.cli();
+    let heard = eventually("the one whose subscribe takes long is closed", || {
+        cli.call(&["SPUBLISH", "rollcall:p:quiet:room", &message]);
+        assert!(reader.push().get("pub").is_some(), "another client has its publication");
+        late.hears_within(Duration::from_millis(20))
+    });
+    assert_eq!(heard, Heard::Close(3008, "slow".to_owned()));
+    relay.flow();
+    is_served(&mut reader);
 }
 
 #[test]
