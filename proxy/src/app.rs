@@ -13,17 +13,21 @@ use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::{Config, EngineType, Login, RedisAddress, RedisPlace, RedisShard};
 use crate::hub::{Hub, Identity};
+use crate::log_limit::LogLimit;
 use crate::session::Context;
 use crate::store::embedded::{Embedded, EmbeddedError, Running};
 use crate::store::{Settings, Store};
 use crate::token::Verifier;
-use crate::transport::{self, Port, Rate, Server, State};
+use crate::transport::{self, Admission, Logs, Port, Server, State};
 
 /// Shown to clients and in `info`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " Rollcall");
 
 /// File name of the module, beside the server.
 const MODULE: &str = "librollcall_module.so";
+
+/// Connection tokens that are refused and told of in the log, a minute.
+const REFUSED_TOKENS: u32 = 10;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +147,7 @@ fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -
     let context = Arc::new(Context {
         connection_tokens: Verifier::for_connections(&config.client),
         subscription_tokens: Verifier::for_subscriptions(&config.client),
+        refused_tokens: LogLimit::a_minute(REFUSED_TOKENS),
         config: config.clone(),
         hub: hub.clone(),
         store: store.clone(),
@@ -150,8 +155,16 @@ fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -
         version: VERSION,
     });
     let api = Arc::new(Api { config, hub, store });
-    let rate = Arc::new(Rate::new(context.config.client.connection_rate_limit));
-    State { context, api, stop, sessions: TaskTracker::new(), rate }
+    let client = &context.config.client;
+    let admission = Admission::new(client.connection_limit, client.connection_rate_limit);
+    State {
+        context,
+        api,
+        stop,
+        sessions: TaskTracker::new(),
+        admission: Arc::new(admission),
+        logs: Arc::new(Logs::default()),
+    }
 }
 
 fn identity(config: &Config) -> Identity {

@@ -35,9 +35,12 @@ pub fn resolve<'a>(config: &'a Channel, name: &'a str) -> Option<Resolved<'a>> {
 // === impl Resolved ===
 
 impl<'a> Resolved<'a> {
-    /// Whether clients may use such a name: ASCII, or what the namespace's pattern says. The server
-    /// API is trusted and does not ask.
+    /// Whether clients may use such a name: not too long, and ASCII, or what the namespace's pattern
+    /// says. The server API is trusted and does not ask.
     pub fn is_well_formed(&self) -> bool {
+        if !is_short_enough(self.config, self.name) {
+            return false;
+        }
         match self.options.channel_regex.regex() {
             Some(regex) => regex.is_match(self.rest),
             None => self.name.is_ascii(),
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_ascii_unless_a_pattern_decides() {
+    fn names_are_short_and_ascii_unless_a_pattern_decides() {
         let config = config();
         for (name, good) in [
             ("news", true),
@@ -135,6 +138,10 @@ mod tests {
             ("wide:é", true),
             ("$wide:éé", true),
             ("wide:e", false),
+            (&"x".repeat(255), true),
+            (&"x".repeat(256), false),
+            (&format!("wide:{}", "é".repeat(125)), true),
+            (&format!("wide:{}", "é".repeat(126)), false),
         ] {
             assert_eq!(resolve(&config, name).unwrap().is_well_formed(), good, "{name}");
         }

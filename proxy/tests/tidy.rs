@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("fields", &[]),
     ("clock", &[]),
+    ("log_limit", &[]),
     ("config", &[]),
     ("protocol", &["fields"]),
     ("token", &["config", "fields"]),
@@ -17,16 +18,34 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub", &["store", "protocol"]),
     (
         "session",
-        &["hub", "store", "token", "permission", "channel_name", "protocol", "config", "clock"],
+        &[
+            "hub",
+            "store",
+            "token",
+            "permission",
+            "channel_name",
+            "protocol",
+            "config",
+            "clock",
+            "log_limit",
+        ],
     ),
-    ("api", &["hub", "store", "protocol", "config", "channel_name", "permission"]),
-    ("transport", &["session", "api", "protocol", "config", "store"]),
-    ("app", &["api", "clock", "config", "hub", "session", "store", "token", "transport"]),
+    ("api", &["hub", "store", "protocol", "config", "channel_name", "permission", "log_limit"]),
+    ("transport", &["session", "api", "protocol", "config", "store", "log_limit"]),
+    (
+        "app",
+        &["api", "clock", "config", "hub", "log_limit", "session", "store", "token", "transport"],
+    ),
     ("dev_mode", &["app", "clock", "config", "token"]),
 ];
 
 /// Libraries that only one part may name.
-const OWNERS: &[(&str, &str)] = &[("axum", "transport"), ("tonic", "transport"), ("fred", "store")];
+const OWNERS: &[(&str, &str)] = &[
+    ("axum", "transport"),
+    ("tokio_tungstenite", "transport"),
+    ("tonic", "transport"),
+    ("fred", "store"),
+];
 
 /// Longest file, in lines.
 const LONGEST: usize = 400;

@@ -118,6 +118,11 @@ impl Server {
         &mut self.process
     }
 
+    /// Its resident memory, in bytes.
+    pub fn resident(&self) -> u64 {
+        self.process.resident()
+    }
+
     /// Everything it logged.
     pub fn log(&self) -> String {
         self.process.log()

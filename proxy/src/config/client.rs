@@ -35,11 +35,11 @@ section! {
         expired_close_delay: Duration = Duration::from_secs(25),
         /// Channels that one connection may be subscribed to.
         channel_limit: usize = 128,
-        /// Bytes that may wait for one slow connection.
+        /// Bytes of pushes that may wait for one slow connection.
         queue_max_size: usize = 1_048_576,
-        /// Connections to this node; 0 for no limit.
+        /// Connections to this node, counted from their handshake on; 0 for no limit.
         connection_limit: usize = 0,
-        /// New connections to this node a second; 0 for no limit.
+        /// Handshakes that this node takes a second; 0 for no limit.
         connection_rate_limit: usize = 0,
         /// Connections of one user to this node; 0 for no limit.
         user_connection_limit: usize = 0,

@@ -9,10 +9,7 @@ use tokio::time::Instant;
 
 use super::member_push;
 use super::mirror::{Effect, Event, Mirror};
-use super::queue::Outbox;
-
-/// Pushes that may wait for the reply of a subscribe; over it the client is slow.
-const HELD: usize = 16_384;
+use super::queue::{Held, Outbox};
 
 /// A channel's state; see [`super::Hub`].
 #[derive(Debug, Default)]
@@ -41,7 +38,7 @@ pub struct Subscriber {
     /// Joins and leaves before this are from before the client's own join.
     from: u64,
     /// Pushes that wait for the reply of the subscribe; `None` from then on.
-    held: Option<Vec<(Option<u64>, Bytes)>>,
+    held: Option<Held>,
     /// Told to subscribe anew before its reply was out: that must come first.
     evicted: bool,
 }
@@ -104,7 +101,8 @@ impl Channel {
 
 impl Subscriber {
     pub fn new(client: Arc<str>, outbox: Arc<Outbox>, wants_members: bool) -> Self {
-        Self { client, outbox, wants_members, from: 0, held: Some(Vec::new()), evicted: false }
+        let held = Some(Held::new(outbox.clone()));
+        Self { client, outbox, wants_members, from: 0, held, evicted: false }
     }
 
     /// Notes that the subscription ends; whether the client can be told now.
@@ -120,7 +118,8 @@ impl Subscriber {
         if let Some(reply) = reply {
             self.outbox.reply(reply);
         }
-        for (seq, push) in self.held.take().unwrap_or_default() {
+        let held = self.held.take().map(|mut held| held.drain()).unwrap_or_default();
+        for (seq, push) in held {
             if seq.is_none_or(|seq| seq >= from) {
                 self.outbox.push(push);
             }
@@ -137,8 +136,7 @@ impl Subscriber {
     fn push(&mut self, seq: Option<u64>, push: &Bytes) {
         match &mut self.held {
             None => self.outbox.push(push.clone()),
-            Some(held) if held.len() < HELD => held.push((seq, push.clone())),
-            Some(_) => self.outbox.close(crate::protocol::Disconnect::SLOW),
+            Some(held) => held.push(seq, push),
         }
     }
 }

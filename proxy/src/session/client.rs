@@ -39,7 +39,7 @@ struct State {
     /// Whether the user's status counts this connection.
     online: bool,
     subscriptions: HashMap<Arc<str>, Subscription>,
-    /// Channels that the hub has ended and the loop must still leave.
+    /// Channels whose subscription has been ended and that the loop must still leave, each once.
     detached: Vec<Arc<str>>,
 }
 
@@ -123,7 +123,9 @@ impl Client {
             // Once: it stays in the list until it is its turn to be left.
             if subscription.expires_at.take_if(|at| *at <= now).is_some() {
                 self.outbox.push(write::push_unsubscribe(channel, Unsubscribe::EXPIRED));
-                detached.push(channel.clone());
+                if !detached.contains(channel) {
+                    detached.push(channel.clone());
+                }
             }
         }
     }
@@ -270,9 +272,11 @@ impl Client {
 impl ClientHandle for Client {
     fn unsubscribed(&self, channel: &str) {
         let mut state = self.state();
-        if let Some((channel, _)) = state.subscriptions.get_key_value(channel) {
-            let channel = channel.clone();
-            state.detached.push(channel);
+        let State { subscriptions, detached, .. } = &mut *state;
+        if let Some((channel, _)) = subscriptions.get_key_value(channel)
+            && !detached.contains(channel)
+        {
+            detached.push(channel.clone());
         }
     }
 }

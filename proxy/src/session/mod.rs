@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::hub::Hub;
+use crate::log_limit::LogLimit;
 use crate::protocol::Disconnect;
 use crate::protocol::frame::{self, Line};
 use crate::protocol::write;
@@ -48,6 +49,8 @@ pub struct Context {
     pub clock: Clock,
     pub connection_tokens: Verifier,
     pub subscription_tokens: Verifier,
+    /// For connection tokens that are refused.
+    pub refused_tokens: LogLimit,
     /// Shown to clients in the connect reply.
     pub version: &'static str,
 }
@@ -184,7 +187,7 @@ impl Conversation {
         for line in frame::lines(frame) {
             match line {
                 Line::Pong if self.deadlines.pong() => {}
-                Line::Pong => self.client.outbox.close(Disconnect::BAD_REQUEST),
+                Line::Pong => return self.client.outbox.close(Disconnect::BAD_REQUEST),
                 line => self.pending.push(line),
             }
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::protocol::frame::Line;
 
 /// Lines in order. When it holds `limit` bytes, the session stops reading the socket until there is
-/// room: the client's own sends then wait, and nothing is dropped.
+/// room: the client's own sends then wait, and nothing is dropped. So it holds at most one frame more.
 #[derive(Debug)]
 pub(super) struct Pending {
     lines: VecDeque<Line>,
@@ -13,8 +13,9 @@ pub(super) struct Pending {
     limit: usize,
 }
 
-/// What a waiting line costs beside its bytes.
-const OVERHEAD: usize = 64;
+/// What a waiting line costs beside its bytes: its place in a queue that grows by doubling, and what
+/// the allocator adds.
+const OVERHEAD: usize = 96;
 
 // === impl Pending ===
 

@@ -1,10 +1,14 @@
 //! HTTP and WebSocket: the only place that names axum.
 
+mod admission;
 mod api_http;
+mod fair;
+mod handshake;
 mod health;
 mod origin;
 mod rate;
 mod server;
+mod socket;
 mod websocket;
 
 use std::sync::Arc;
@@ -17,10 +21,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::Api;
+use crate::log_limit::LogLimit;
 use crate::session::Context;
 
-pub use rate::Rate;
+pub use admission::Admission;
 pub use server::Server;
+
+/// Lines of a kind a minute.
+const LINES: u32 = 10;
 
 /// What the handlers work with.
 #[derive(Debug, Clone)]
@@ -31,8 +39,17 @@ pub struct State {
     pub stop: CancellationToken,
     /// Every session, so that a stop can wait for them.
     pub sessions: TaskTracker,
-    /// How many connections a second are let in.
-    pub rate: Arc<Rate>,
+    /// Which connections are let in.
+    pub admission: Arc<Admission>,
+    /// Limits of what is logged about requests.
+    pub logs: Arc<Logs>,
+}
+
+/// A limit for each kind of line that a request can cause.
+#[derive(Debug)]
+pub struct Logs {
+    origins: LogLimit,
+    handshakes: LogLimit,
 }
 
 /// What one port serves.
@@ -44,6 +61,14 @@ pub enum Port {
     External,
     /// What backends and operators use.
     Internal,
+}
+
+// === impl Logs ===
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { origins: LogLimit::a_minute(LINES), handshakes: LogLimit::a_minute(LINES) }
+    }
 }
 
 /// The routes of one port.

@@ -2,10 +2,10 @@
 
 /// Whether `origin` matches one of the configured patterns; a pattern's `*` is any run of
 /// characters. No Origin header is no web page, which is always fine.
-pub(super) fn allowed(patterns: &[String], origin: Option<&str>) -> bool {
+pub(super) fn allowed(patterns: &[String], origin: Option<&[u8]>) -> bool {
     let Some(origin) = origin.filter(|origin| !origin.is_empty()) else { return true };
     let origin = origin.to_ascii_lowercase();
-    patterns.iter().any(|pattern| matches(pattern.as_bytes(), origin.as_bytes()))
+    patterns.iter().any(|pattern| matches(pattern.as_bytes(), &origin))
 }
 
 /// Glob matching with `*` and `?`, linear but for one step back per star.
@@ -53,12 +53,13 @@ mod tests {
         ];
         for (pattern, origin, expected) in cases {
             assert_eq!(
-                allowed(&[pattern.to_owned()], Some(origin)),
+                allowed(&[pattern.to_owned()], Some(origin.as_bytes())),
                 expected,
                 "{pattern} {origin}"
             );
         }
         assert!(allowed(&[], None));
-        assert!(!allowed(&[], Some("https://example.com")));
+        assert!(!allowed(&[], Some(b"https://example.com")));
+        assert!(allowed(&["*".to_owned()], Some(b"\xff")));
     }
 }

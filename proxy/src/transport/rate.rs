@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// A bucket that fills with `per_second` and holds as much as that: a burst of one second.
 #[derive(Debug)]
-pub struct Rate {
+pub(super) struct Rate {
     per_second: f64,
     bucket: Mutex<(f64, Instant)>,
 }
@@ -14,7 +14,7 @@ pub struct Rate {
 
 impl Rate {
     /// Lets in `per_second`; 0 for everybody.
-    pub fn new(per_second: usize) -> Self {
+    pub(super) fn new(per_second: usize) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "nobody limits to more than 2^52 a second")]
         let per_second = per_second as f64;
         Self { per_second, bucket: Mutex::new((per_second, Instant::now())) }

@@ -15,6 +15,13 @@ use tokio_util::task::TaskTracker;
 
 /// How long the headers of a request may take.
 const HEADERS: Duration = Duration::from_secs(10);
+/// Longest head of a request, its first line and all header fields; over it the answer is 431.
+const HEAD: usize = 32 * 1024;
+/// Most that is read ahead of what is used. Half-sent headers cost no more than this.
+const READ_AHEAD: usize = 64 * 1024;
+/// How long the system keeps what a client does not take, in milliseconds, also when the connection
+/// is closed: by itself it tries for minutes, with megabytes in its buffers.
+const UNTAKEN: u32 = 30_000;
 /// How long to wait when the system has no more sockets for us.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -71,6 +78,7 @@ impl Server {
 async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
     // Frames are small and wanted at once; a socket that refuses this still works.
     let _nagle = stream.set_nodelay(true);
+    let _untaken = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNTAKEN);
     let service = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let service = service.clone();
@@ -80,6 +88,8 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS)
+            .max_header_size(HEAD)
+            .max_buf_size(READ_AHEAD)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
     );

@@ -1,28 +1,24 @@
 //! `/connection/websocket`: the bidirectional transport.
 
-use std::borrow::Cow;
-use std::time::Duration;
-
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{self, FromRequestParts, Request};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::extract::{self, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 
+use super::admission::Admitted;
+use super::handshake::{self, Refused};
+use super::socket::Socket;
 use super::{State, origin, plain};
-use crate::protocol::Disconnect;
-use crate::session::{self, Transport};
+use crate::log_limit::Clipped;
+use crate::session;
 
-/// Bytes read at once: what stays with every idle connection.
-const READ_BUFFER: usize = 4 * 1024;
-/// How long the client's half of a close is waited for.
-const CLOSING: Duration = Duration::from_secs(5);
-/// The close code for a frame over the limit.
-const TOO_BIG: u16 = 1009;
 /// The subprotocols we speak.
 const JSON: &str = "centrifuge-json";
 /// And the one we do not.
 const PROTOBUF: &str = "centrifuge-protobuf";
+/// What nginx needs to hand a WebSocket on; other proxies have the like.
+const NGINX: &str = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
+    proxy_set_header Connection \"upgrade\";";
 
 /// Upgrades a request to a session.
 pub(super) async fn handle(
@@ -33,125 +29,89 @@ pub(super) async fn handle(
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     let config = &state.context.config;
-    let from = request.headers().get(header::ORIGIN).map(|value| value.to_str().unwrap_or("?"));
+    let from = request.headers().get(header::ORIGIN).map(HeaderValue::as_bytes);
     if !origin::allowed(&config.client.allowed_origins, from) {
-        tracing::info!(origin = from, "a page is refused: see client.allowed_origins");
+        state.logs.origins.say(|left_out| {
+            let origin = from.map(Clipped::new).map(tracing::field::display);
+            tracing::info!(origin, left_out, "a page is refused: see client.allowed_origins");
+        });
         return plain(StatusCode::FORBIDDEN, "Forbidden\n");
     }
     if wants_protobuf(request.uri().query(), request.headers()) {
         return plain(StatusCode::BAD_REQUEST, "protobuf is not supported: connect with JSON\n");
     }
-    let limit = config.websocket.message_size_limit;
-    let (mut parts, _) = request.into_parts();
-    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &state).await else {
+    let offers = handshake::items(request.headers(), header::SEC_WEBSOCKET_PROTOCOL);
+    let protocol = offers.into_iter().find(|offer| *offer == JSON).map(|_| JSON);
+    match handshake::answer(&request, protocol) {
+        Ok(answer) => upgrade(state, request, answer),
+        Err(refused) => refuse(&state, refused),
+    }
+}
+
+/// Lets the session begin as soon as the answer to its handshake is written.
+fn upgrade(state: State, mut request: Request, answer: Response) -> Response {
+    let Some(upgraded) = request.extensions_mut().remove::<OnUpgrade>() else {
         return plain(StatusCode::BAD_REQUEST, "Bad Request\n");
     };
-    let most = config.client.connection_limit;
-    if (most > 0 && state.sessions.len() >= most) || !state.rate.allows() {
+    let Some(admitted) = state.admission.admit() else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable\n");
+    };
+    // Tracked, so that a stop waits for the clean-up of every session.
+    state.sessions.clone().spawn(async move {
+        // The answer may wait behind others that the client does not read.
+        let patience = state.context.config.client.stale_close_delay;
+        let upgraded = tokio::select! {
+            upgraded = tokio::time::timeout(patience, upgraded) => upgraded,
+            () = state.stop.cancelled() => return,
+        };
+        match upgraded {
+            Ok(Ok(stream)) => serve(state, stream, admitted).await,
+            Ok(Err(error)) => tracing::debug!(%error, "an upgrade failed"),
+            Err(_) => tracing::debug!("an upgrade was not completed in time"),
+        }
+    });
+    answer
+}
+
+/// Serves one connection, which is counted until all of it is cleaned up.
+async fn serve(state: State, stream: Upgraded, _admitted: Admitted) {
+    let options = &state.context.config.websocket;
+    let socket = Socket::new(stream, options.message_size_limit, options.write_timeout).await;
+    session::run(state.context, socket, state.stop).await;
+}
+
+/// Says what is wrong with a request that is no handshake.
+fn refuse(state: &State, refused: Refused) -> Response {
+    state.logs.handshakes.say(|left_out| {
+        if refused.is_by_proxy() {
+            tracing::warn!(
+                reason = %refused,
+                nginx = NGINX,
+                left_out,
+                "a WebSocket was refused: the proxy in front does not hand it on whole"
+            );
+        } else {
+            tracing::info!(reason = %refused, left_out, "a WebSocket was refused");
+        }
+    });
+    let mut answer = plain(StatusCode::BAD_REQUEST, "Bad Request\n");
+    if refused == Refused::Version {
+        // RFC 6455 §4.4: says which version would do.
+        let version = HeaderValue::from_static(handshake::VERSION);
+        answer.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, version);
     }
-    let (context, stop, sessions) = (state.context, state.stop, state.sessions);
-    let write_timeout = context.config.websocket.write_timeout;
-    upgrade
-        .protocols([JSON])
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(limit)
-        .max_frame_size(limit)
-        .on_failed_upgrade(|error| tracing::debug!(%error, "an upgrade failed"))
-        .on_upgrade(move |socket| {
-            let socket = Socket { inner: socket, write_timeout, too_big: false };
-            // Tracked, so that a stop waits for the clean-up of every session.
-            let session = sessions.spawn(session::run(context, socket, stop));
-            async move {
-                if let Err(error) = session.await {
-                    tracing::error!(%error, "a session failed");
-                }
-            }
-        })
+    answer
 }
 
 /// By the query, or by offering that subprotocol before any other of ours.
 fn wants_protobuf(query: Option<&str>, headers: &HeaderMap) -> bool {
-    let offers = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
-    let mut offers = offers.filter_map(|value| value.to_str().ok()).flat_map(|value| {
-        value.split(',').map(str::trim).filter(|offer| offer.starts_with("centrifuge-"))
-    });
-    if offers.next().is_some_and(|first| first == PROTOBUF) {
+    let mut offers = handshake::items(headers, header::SEC_WEBSOCKET_PROTOCOL);
+    let first = offers.find(|offer| [JSON, PROTOBUF].contains(offer));
+    if first == Some(PROTOBUF) {
         return true;
     }
     query
         .unwrap_or_default()
         .split('&')
         .any(|pair| matches!(pair, "cf_protocol=protobuf" | "format=protobuf"))
-}
-
-/// A WebSocket that carries a session.
-struct Socket {
-    inner: WebSocket,
-    write_timeout: Duration,
-    /// The client sent a frame over the limit.
-    too_big: bool,
-}
-
-// === impl Socket ===
-
-impl Transport for Socket {
-    async fn recv(&mut self) -> Option<Bytes> {
-        loop {
-            match self.inner.recv().await? {
-                // The opcode does not matter: the handshake decided on the encoding.
-                Ok(Message::Text(text)) => return Some(text.into()),
-                Ok(Message::Binary(bytes)) => return Some(bytes),
-                Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                Ok(Message::Close(_)) => return None,
-                Err(error) => {
-                    self.too_big = is_too_big(&error);
-                    return None;
-                }
-            }
-        }
-    }
-
-    async fn send(&mut self, messages: Vec<Bytes>) -> bool {
-        let Ok(text) = Utf8Bytes::try_from(joined(&messages)) else { return false };
-        let sent = tokio::time::timeout(self.write_timeout, self.inner.send(Message::Text(text)));
-        matches!(sent.await, Ok(Ok(())))
-    }
-
-    async fn close(mut self, disconnect: Option<Disconnect>) {
-        let said = match disconnect {
-            Some(disconnect) => self.say_close(disconnect.code, disconnect.reason).await,
-            None if self.too_big => self.say_close(TOO_BIG, "").await,
-            None => false,
-        };
-        if !said {
-            return;
-        }
-        let gone = async { while let Some(Ok(_)) = self.inner.recv().await {} };
-        // A client that does not answer is left to the system.
-        let _answered = tokio::time::timeout(CLOSING, gone).await;
-    }
-}
-
-impl Socket {
-    async fn say_close(&mut self, code: u16, reason: &'static str) -> bool {
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-        let sent = self.inner.send(Message::Close(Some(frame)));
-        matches!(tokio::time::timeout(self.write_timeout, sent).await, Ok(Ok(())))
-    }
-}
-
-/// Messages of one frame, separated by line breaks.
-fn joined(messages: &[Bytes]) -> Bytes {
-    match messages {
-        [one] => one.clone(),
-        many => many.join(&b'\n').into(),
-    }
-}
-
-/// Whether the client's message was over the limit; axum hides the kind of the error.
-fn is_too_big(error: &axum::Error) -> bool {
-    let text: Cow<'_, str> = error.to_string().into();
-    text.contains("too long") || text.contains("too big")
 }

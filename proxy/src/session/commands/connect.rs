@@ -8,6 +8,7 @@ use rollcall_wire::caps;
 use super::{Done, Refusal};
 use crate::channel_name;
 use crate::config;
+use crate::log_limit::LogLimit;
 use crate::permission;
 use crate::protocol::{ClientError, Disconnect, Fields, write};
 use crate::session::client::{Client, Identity, LONGEST_TTL, Subscription};
@@ -58,11 +59,12 @@ fn authenticate(client: &Client, token: &str) -> Result<ConnectionClaims, Refusa
     let context = &client.context;
     let outcome = (!token.is_empty())
         .then(|| context.connection_tokens.connection(token, context.clock.now_ms()));
-    decide(&context.config.client, outcome)
+    decide(&context.config.client, &context.refused_tokens, outcome)
 }
 
 fn decide(
     config: &config::Client,
+    refused: &LogLimit,
     token: Option<Outcome<ConnectionClaims>>,
 ) -> Result<ConnectionClaims, Refusal> {
     match token {
@@ -72,12 +74,17 @@ fn decide(
         None => Err(Refusal::Disconnect(Disconnect::BAD_REQUEST)),
         Some(Outcome::Expired) => Err(Refusal::Unusable(ClientError::TokenExpired)),
         Some(Outcome::Invalid(reason)) => {
-            tracing::info!(%reason, "a connection token was refused");
+            refused.say(|left_out| {
+                tracing::info!(%reason, left_out, "a connection token was refused");
+            });
             Err(Refusal::Disconnect(Disconnect::INVALID_TOKEN))
         }
         // Redis would refuse them each time anew, and the client would try for ever.
         Some(Outcome::Valid(claims)) if !fits(&claims) => {
-            tracing::info!("a connection token was refused: its user or an info is too long");
+            refused.say(|left_out| {
+                let reason = "its user or an info is too long";
+                tracing::info!(reason, left_out, "a connection token was refused");
+            });
             Err(Refusal::Disconnect(Disconnect::INVALID_TOKEN))
         }
         Some(Outcome::Valid(claims))
@@ -219,7 +226,8 @@ mod tests {
             ),
         ];
         for (at, (config, token, expected)) in cases.into_iter().enumerate() {
-            assert_eq!(decide(config, token).map(|_| ()), expected, "case {at}");
+            let decided = decide(config, &LogLimit::a_minute(0), token);
+            assert_eq!(decided.map(|_| ()), expected, "case {at}");
         }
     }
 }
