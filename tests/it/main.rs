@@ -11,6 +11,7 @@ mod chaos;
 mod client_channels;
 mod client_connect;
 mod client_frames;
+mod client_refresh;
 mod cluster;
 mod cluster_names;
 mod configuration;
