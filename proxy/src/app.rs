@@ -53,15 +53,15 @@ pub struct App {
 
 impl App {
     /// Binds the ports and starts the embedded Redis, if there is to be one.
-    pub async fn build(config: Config) -> Result<Self, StartError> {
-        let http = &config.http_server;
-        let main = bind("http_server.port", &http.address, http.port).await?;
-        let internal = match http.separate_internal_port() {
-            Some(port) => {
-                Some(bind("http_server.internal_port", &http.internal_address, port).await?)
-            }
+    pub async fn build(mut config: Config) -> Result<Self, StartError> {
+        let http = &mut config.http_server;
+        let internal = match http.internal() {
+            Some((address, port)) => Some(bind("http_server.internal_port", address, port).await?),
             None => None,
         };
+        let main = bind("http_server.port", &http.address, http.port).await?;
+        // Where it was 0: node names hold it.
+        http.port = main.address().map_or(http.port, |address| address.port());
         let redis = match config.engine.kind {
             EngineType::Embedded => Some(embedded(&config).start()?),
             EngineType::Redis => None,

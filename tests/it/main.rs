@@ -15,6 +15,7 @@ mod client_refresh;
 mod cluster;
 mod cluster_names;
 mod configuration;
+mod first_lines;
 mod kill_server;
 mod loss;
 mod loss_ledger;
