@@ -85,6 +85,10 @@ fn what_can_never_match_is_refused() {
     refuses(&[
         (r#"{"client":{"allowed_origins":["https://a.example/"]}}"#, "client.allowed_origins[0]"),
         (r#"{"client":{"allowed_origins":["*",""]}}"#, "client.allowed_origins[1]"),
+        (
+            r#"{"engine":{"type":"redis","redis":{"address":["redis://h",""]}}}"#,
+            "engine.redis.address[1]",
+        ),
         (r#"{"client":{"allowed_origins":"https://a.example,https://b"}}"#, "allowed_origins"),
         (
             r#"{"channel":{"namespace_boundary":"-","namespaces":[{"name":"a-b"}]}}"#,

@@ -77,7 +77,9 @@ impl Identity {
     pub(super) fn of(claims: ConnectionClaims) -> Self {
         let mut granted = claims.subs;
         // Data goes into the connect reply and is not needed again.
-        granted.values_mut().for_each(|options| options.data = Bytes::new());
+        for options in granted.values_mut() {
+            options.data = Bytes::new();
+        }
         let (user, conn_info, expires_at) = (claims.user.into(), claims.info, claims.expire_at);
         Self { user, conn_info, expires_at, granted }
     }

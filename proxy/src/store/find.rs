@@ -175,3 +175,6 @@ impl Drop for Probe {
         self.gone.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -274,9 +274,14 @@ impl Shard {
         self.looks.send_replace(Some(began));
     }
 
-    /// A master that was away is there again. Under Sentinel and in a cluster it may have been
-    /// replaced meanwhile, and would take joins and leaves that are lost with it.
-    pub(super) async fn returns(&self) {
+    /// A master that was away is there again, or for the `first` time. Under Sentinel and in a cluster
+    /// it may have been replaced meanwhile, and would take joins and leaves that are lost with it.
+    pub(super) async fn returns(&self, first: bool) {
+        let looked = *self.looks.borrow();
+        if first && looked.is_some_and(|began| began.elapsed() < LOOK) {
+            // It is new because that look has named it.
+            return;
+        }
         let is_sentinel = matches!(self.redis.place, RedisPlace::Sentinel(_));
         // One address of a cluster is followed as a cluster.
         if is_sentinel || self.map().slots() > 1 {
