@@ -166,7 +166,7 @@ fn internal_endpoints_are_where_everything_else_is_unless_they_have_a_place() {
         config.http_server.internal().map(|(address, port)| format!("{address}:{port}"))
     };
     let cases = [
-        (r#"{}"#, None),
+        (r"{}", None),
         (r#"{"internal_port":8000}"#, None),
         (r#"{"internal_port":9000}"#, Some(":9000")),
         (r#"{"address":"127.0.0.1","internal_port":9000}"#, Some("127.0.0.1:9000")),
