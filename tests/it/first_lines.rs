@@ -59,7 +59,9 @@ fn development_mode_listens_on_loopback_alone_the_internal_port_too() {
 
 #[test]
 fn insecure_switches_are_a_warning_at_each_start() {
-    let changes = json!({"client": {"insecure": true}, "http_api": {"insecure": true}});
+    let changes = json!({
+        "client": {"insecure": true, "allowed_origins": ["*"]}, "http_api": {"insecure": true},
+    });
     for _ in 0..2 {
         let dir = tempfile::TempDir::new().unwrap();
         let file = dir.path().join("config.json");

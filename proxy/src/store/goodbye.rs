@@ -12,6 +12,8 @@ use super::master::Master;
 
 /// How long a master may take for a renewal when the server stops.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long after a renewal another one is asked for.
+const PAUSE: Duration = Duration::from_millis(200);
 /// How often what is under way at a master that does not answer is given up.
 const OFTEN: Duration = Duration::from_millis(50);
 
@@ -35,7 +37,7 @@ impl Store {
 async fn hurry(master: Arc<Master>) {
     loop {
         if tokio::time::timeout(PATIENCE, master.renewal()).await.is_ok() {
-            tokio::time::sleep(OFTEN).await;
+            tokio::time::sleep(PAUSE).await;
             continue;
         }
         tracing::warn!(address = %master.address, "redis does not answer: leases are left to run out");
