@@ -2,6 +2,7 @@
 
 mod api_http;
 mod health;
+mod listen;
 mod origin;
 mod rate;
 mod server;
