@@ -14,11 +14,16 @@ use crate::clock::Clock;
 use crate::config::{Config, EngineType, Login, RedisAddress, RedisPlace, RedisShard};
 use crate::hub::{Hub, Identity};
 use crate::log_limit::LogLimit;
+use crate::notify::Manager;
 use crate::session::Context;
 use crate::store::embedded::{Embedded, EmbeddedError, Running};
-use crate::store::{Settings, Store};
+use crate::store::{Readiness, Settings, Store};
 use crate::token::Verifier;
 use crate::transport::{self, Admission, Logs, Port, Server, State};
+
+/// How long what is held in Redis may take to be let go, however long clients may take to leave:
+/// leases that are left run out by themselves.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Shown to clients and in `info`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " Rollcall");
@@ -52,15 +57,15 @@ pub struct App {
 
 impl App {
     /// Binds the ports and starts the embedded Redis, if there is to be one.
-    pub async fn build(config: Config) -> Result<Self, StartError> {
-        let http = &config.http_server;
-        let main = bind("http_server.port", &http.address, http.port).await?;
-        let internal = match http.separate_internal_port() {
-            Some(port) => {
-                Some(bind("http_server.internal_port", &http.internal_address, port).await?)
-            }
+    pub async fn build(mut config: Config) -> Result<Self, StartError> {
+        let http = &mut config.http_server;
+        let internal = match http.internal() {
+            Some((address, port)) => Some(bind("http_server.internal_port", address, port).await?),
             None => None,
         };
+        let main = bind("http_server.port", &http.address, http.port).await?;
+        // Where it was 0: node names hold it.
+        http.port = main.address().map_or(http.port, |address| address.port());
         let redis = match config.engine.kind {
             EngineType::Embedded => Some(embedded(&config).start()?),
             EngineType::Redis => None,
@@ -87,8 +92,8 @@ impl App {
         self.redis.as_ref().map(Running::socket)
     }
 
-    /// Serves until `stop`; sessions say goodbye, calls under way finish, and what is held in Redis
-    /// is let go, within `shutdown.timeout`.
+    /// Serves until `stop`; sessions say goodbye and calls under way finish within
+    /// `shutdown.timeout`, and then what is held in Redis is let go.
     pub async fn run(self, stop: CancellationToken) {
         let redis_stop = CancellationToken::new();
         let redis = self.redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
@@ -96,11 +101,13 @@ impl App {
         let limit = self.config.channel.join_leave_mirror_limit as u64;
         let own = identity(&self.config);
         let hub = Hub::start(store.clone(), events, own, limit);
+        tell_manager(store.clone(), stop.clone());
         let state = state(self.config.clone(), store.clone(), hub.clone(), stop.clone());
         let sessions = state.sessions.clone();
         let servers = serve(self.main, self.internal, &state, &stop);
 
         stop.cancelled().await;
+        store.begin_to_stop();
         sessions.close();
         let drained = async {
             sessions.wait().await;
@@ -117,7 +124,7 @@ impl App {
             hub.say_bye().await;
             store.stop().await;
         };
-        within(self.config.shutdown.timeout, goodbye).await;
+        within(GOODBYE, goodbye).await;
         redis_stop.cancel();
         if let Some(redis) = redis
             && let Err(error) = redis.await
@@ -164,6 +171,21 @@ fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -
         sessions: TaskTracker::new(),
         admission: Arc::new(admission),
         logs: Arc::new(Logs::default()),
+    }
+}
+
+/// Tells the service manager that started this server, if there is one, how it is.
+fn tell_manager(store: Store, stop: CancellationToken) {
+    match Manager::from_environment(|name| std::env::var_os(name)) {
+        Ok(None) => {}
+        Ok(Some(manager)) => {
+            let look = move || {
+                let Readiness { ready, trouble } = store.readiness();
+                (ready, trouble)
+            };
+            tokio::spawn(manager.tell(look, stop));
+        }
+        Err(error) => tracing::warn!(%error, "NOTIFY_SOCKET cannot be used"),
     }
 }
 

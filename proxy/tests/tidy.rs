@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("log_limit", &[]),
     ("config", &[]),
+    ("notify", &[]),
     ("protocol", &["fields"]),
     ("token", &["config", "fields"]),
     ("channel_name", &["config"]),
@@ -34,7 +35,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("transport", &["session", "api", "protocol", "config", "store", "log_limit"]),
     (
         "app",
-        &["api", "clock", "config", "hub", "log_limit", "session", "store", "token", "transport"],
+        &[
+            "api",
+            "clock",
+            "config",
+            "hub",
+            "log_limit",
+            "notify",
+            "session",
+            "store",
+            "token",
+            "transport",
+        ],
     ),
     ("dev_mode", &["app", "clock", "config", "token"]),
 ];

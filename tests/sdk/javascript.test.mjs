@@ -146,3 +146,31 @@ test('a token that is not ours ends the connection for good', async () => {
   client.connect();
   assert.equal((await end).code, 3500);
 });
+
+test('a subscription that asks to recover is told that it must load anew', async () => {
+  const { client } = await connect({ sub: 'ann' });
+  const subscription = client.newSubscription(fresh(), { since: { offset: 3, epoch: 'before' } });
+  const subscribed = new Promise((resolve) => subscription.once('subscribed', resolve));
+  subscription.subscribe();
+  const { wasRecovering, recovered } = await subscribed;
+  assert.deepEqual({ wasRecovering, recovered }, { wasRecovering: true, recovered: false });
+});
+
+test('a token with other channels makes the SDK connect anew with them', async () => {
+  const [before, after] = [fresh(), fresh()];
+  const [exp, sub] = [Math.floor(Date.now() / 1000) + 2, 'ann'];
+  const client = new Centrifuge(server.url, {
+    token: token({ sub, exp, channels: [before] }),
+    getToken: async () => token({ sub, channels: [after] }),
+    websocket: WebSocket,
+  });
+  clients.push(client);
+  const told = [];
+  client.on('connecting', ({ code }) => told.push(code));
+  client.on('subscribed', ({ channel }) => told.push(channel));
+  client.on('unsubscribed', ({ channel }) => told.push(`no ${channel}`));
+  client.connect();
+  await eventually('the new channel instead of the old one', () => told.length === 5);
+  assert.deepEqual(told.slice(0, 3), [0, before, 3010]);
+  assert.deepEqual(new Set(told.slice(3)), new Set([`no ${before}`, after]));
+});

@@ -11,7 +11,7 @@ pub const API_KEY: &str = "key-of-these-tests";
 pub fn base() -> Value {
     json!({
         "http_api": {"key": API_KEY},
-        "client": {"token": {"hmac_secret_key": SECRET}, "allowed_origins": ["*"]},
+        "client": {"token": {"hmac_secret_key": SECRET}, "allowed_origins": ["https://example.com"]},
         "channel": {
             "without_namespace": open(),
             "namespaces": [

@@ -77,6 +77,8 @@ impl Disconnect {
     pub const SHUTDOWN: Self = Self::new(3001, "shutdown");
     pub const EXPIRED: Self = Self::new(3005, "connection expired");
     pub const SLOW: Self = Self::new(3008, "slow");
+    /// What the client is subscribed to is no longer what its token says: SDKs connect anew.
+    pub const INSUFFICIENT_STATE: Self = Self::new(3010, "insufficient state");
     pub const NO_PONG: Self = Self::new(3012, "no pong");
     pub const INVALID_TOKEN: Self = Self::new(3500, "invalid token");
     pub const BAD_REQUEST: Self = Self::new(3501, "bad request");

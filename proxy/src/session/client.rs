@@ -1,6 +1,6 @@
 //! A client's state, shared by its loop, its commands and the hub.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::permission::Asker;
 use crate::protocol::codes::Unsubscribe;
 use crate::protocol::write;
 use crate::store::{Entry, StoreError};
+use crate::token::{ConnectionClaims, SubscriptionOptions};
 
 /// Longest time to live of a connection, in seconds; whoever stays longer connects anew.
 pub(super) const LONGEST_TTL: i64 = 365 * 24 * 3600;
@@ -50,6 +51,9 @@ pub(super) struct Identity {
     pub(super) conn_info: Bytes,
     /// When the connection ends, in Unix seconds; `None` for never.
     pub(super) expires_at: Option<i64>,
+    /// The server-side subscriptions of the token that was last presented, also of channels that
+    /// the client has left since.
+    pub(super) granted: BTreeMap<String, SubscriptionOptions>,
 }
 
 /// How a subscription takes part in its channel.
@@ -64,6 +68,21 @@ pub(super) struct Subscription {
     pub(super) wants_members: bool,
     /// When it ends, in Unix seconds; `None` for with the connection.
     pub(super) expires_at: Option<i64>,
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// What a token says of its bearer.
+    pub(super) fn of(claims: ConnectionClaims) -> Self {
+        let mut granted = claims.subs;
+        // Data goes into the connect reply and is not needed again.
+        for options in granted.values_mut() {
+            options.data = Bytes::new();
+        }
+        let (user, conn_info, expires_at) = (claims.user.into(), claims.info, claims.expire_at);
+        Self { user, conn_info, expires_at, granted }
+    }
 }
 
 // === impl Client ===
@@ -170,12 +189,31 @@ impl Client {
         joined
     }
 
-    /// Shows new infos of the client in every roster; nobody is told of a join.
-    pub(super) async fn show_anew(&self, identity: &Identity) -> Result<(), StoreError> {
-        for (channel, subscription) in self.subscriptions() {
+    /// Shows the infos that a renewed token changes in the rosters; no listener is told of a join.
+    pub(super) async fn show_anew(
+        &self,
+        old: &Identity,
+        renewed: &Identity,
+    ) -> Result<(), StoreError> {
+        for (channel, mut subscription) in self.subscriptions() {
+            let info =
+                |identity: &Identity| identity.granted.get(&*channel).map(|it| it.info.clone());
+            let (before, after) = (info(old), info(renewed));
+            if before == after && old.conn_info == renewed.conn_info {
+                continue;
+            }
+            // A channel that the token does not name was subscribed with an info of its own; so was
+            // one that the client has left and subscribed to again.
+            let from_token = before.is_some_and(|before| before == subscription.chan_info);
+            if let Some(after) = after.filter(|_| from_token) {
+                subscription.chan_info = after;
+            }
             if subscription.in_roster {
-                let entry = self.entry(identity, &subscription);
+                let entry = self.entry(renewed, &subscription);
                 self.context.store.update(&channel, entry).await?;
+            }
+            if let Some(there) = self.state().subscriptions.get_mut(&channel) {
+                there.chan_info = subscription.chan_info;
             }
         }
         Ok(())

@@ -94,18 +94,14 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
         let started = Instant::now();
         let renewal = master.begin_renewal();
         let renewed = renew(&shard, &master, &mut memory).await;
+        let first = !master.has_worked();
         match &renewed {
             Ok(()) => master.end_renewal(renewal),
             Err(_) => memory.unanswered = true,
         }
         let (health, pause) = match &renewed {
-            Ok(()) => match master.trouble() {
-                None => {
-                    if master.up().is_err() {
-                        shard.returns().await;
-                    }
-                    (Health::Up, often)
-                }
+            Ok(()) => match trouble(&shard, &master, first).await {
+                None => (Health::Up, often),
                 Some(trouble) => (Health::Down(away(trouble).to_string()), RETRY),
             },
             Err(error) => (Health::Down(explain(&master, error).await), RETRY),
@@ -130,6 +126,15 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
             () = shard.stopping.cancelled() => return,
         }
     }
+}
+
+/// Why a master that renews the lease cannot be used. One that was away is looked at first: what it
+/// says of itself counts too.
+async fn trouble(shard: &Shard, master: &Master, first: bool) -> Option<String> {
+    if master.up().is_err() && master.trouble().is_none() {
+        shard.returns(first).await;
+    }
+    master.trouble()
 }
 
 /// Lets go of every name, at a graceful stop; the leaves follow in Redis.

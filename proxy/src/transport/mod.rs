@@ -5,6 +5,7 @@ mod api_http;
 mod fair;
 mod handshake;
 mod health;
+mod listen;
 mod origin;
 mod rate;
 mod server;

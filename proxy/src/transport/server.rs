@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::listen::listen;
+
 /// How long the headers of a request may take.
 const HEADERS: Duration = Duration::from_secs(10);
 /// Longest head of a request, its first line and all header fields; over it the answer is 431.
@@ -36,15 +38,7 @@ pub struct Server {
 impl Server {
     /// Listens on `address`, or on all of them when it is empty.
     pub async fn bind(address: &str, port: u16) -> std::io::Result<Self> {
-        let listener = if address.is_empty() {
-            // Both families where the system has both.
-            match TcpListener::bind(("::", port)).await {
-                Ok(listener) => listener,
-                Err(_) => TcpListener::bind(("0.0.0.0", port)).await?,
-            }
-        } else {
-            TcpListener::bind((address, port)).await?
-        };
+        let listener = listen(address, port).await?;
         Ok(Self { listener })
     }
 

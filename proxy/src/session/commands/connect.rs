@@ -1,5 +1,6 @@
 //! `connect`: says who the client is; the first command, and the only one of its kind.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -33,13 +34,13 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
     if claims.expire_at.is_some_and(|at| at <= now) {
         return Err(Refusal::Unusable(ClientError::Expired));
     }
-    let identity =
-        Identity { user: claims.user.into(), conn_info: claims.info, expires_at: claims.expire_at };
+    let recovering = recovering(params)?;
+    let identity = Identity::of(claims);
     enter(client, &identity)?;
     match begin(client, &identity, &grants).await {
         Ok(sequences) => {
             let ttl = identity.expires_at.map(|at| at.saturating_sub(now));
-            reply(client, id, ttl, &grants);
+            reply(client, id, ttl, &grants, &recovering);
             client.connected();
             for (grant, seq) in grants.iter().zip(sequences) {
                 client.commit(&grant.channel, None, seq);
@@ -101,7 +102,7 @@ fn decide(
 }
 
 /// Whether the rosters can take what a token says.
-fn fits(claims: &ConnectionClaims) -> bool {
+pub(super) fn fits(claims: &ConnectionClaims) -> bool {
     claims.user.len() <= caps::USER
         && claims.info.len() <= caps::INFO
         && claims.subs.values().all(|options| options.info.len() <= caps::INFO)
@@ -160,7 +161,24 @@ async fn begin(
     join_all(attached).await.into_iter().collect()
 }
 
-fn reply(client: &Client, id: u32, ttl: Option<i64>, grants: &[Grant]) {
+/// The channels whose missed publications the client asks for.
+fn recovering(params: &Fields<'_>) -> Result<HashSet<String>, Refusal> {
+    let mut channels = HashSet::new();
+    for (channel, asked) in params.objects("subs")? {
+        if asked.flag("recover")? {
+            channels.insert(channel);
+        }
+    }
+    Ok(channels)
+}
+
+fn reply(
+    client: &Client,
+    id: u32,
+    ttl: Option<i64>,
+    grants: &[Grant],
+    recovering: &HashSet<String>,
+) {
     let config = &client.context.config.client;
     let reply = write::reply(id, "connect", |body| {
         body.string("client", &client.id);
@@ -175,6 +193,9 @@ fn reply(client: &Client, id: u32, ttl: Option<i64>, grants: &[Grant]) {
                     subs.object(&grant.channel, |sub| {
                         if !grant.options.data.is_empty() {
                             sub.raw("data", &grant.options.data);
+                        }
+                        if recovering.contains(&*grant.channel) {
+                            sub.flag("was_recovering", true);
                         }
                     });
                 }

@@ -18,10 +18,15 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
     let channel = channel(params)?;
     preconditions(client, &channel, params)?;
     let (subscription, options) = decide(client, &channel, params)?;
+    let recovering = params.flag("recover")?;
     let seq = client.attach(&channel, subscription).await?;
     let reply = write::reply(id, "subscribe", |body| {
         if !options.data.is_empty() {
             body.raw("data", &options.data);
+        }
+        // Without history nothing is ever `recovered`: a client that asks must load anew.
+        if recovering {
+            body.flag("was_recovering", true);
         }
     });
     client.commit(&channel, Some(reply), seq);
