@@ -163,7 +163,7 @@ pub fn may_publish(
 
 /// Whether a publication in this format may hold `data`.
 pub fn may_hold(format: DataFormat, data: &[u8]) -> bool {
-    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok();
+    let is_json = || rollcall_wire::is_json(data);
     match format {
         DataFormat::NotEmpty => !data.is_empty(),
         DataFormat::Json => is_json(),

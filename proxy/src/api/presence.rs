@@ -35,6 +35,6 @@ impl Method for Request {
 
 impl Output for Presence {
     fn write(&self, body: &mut Object<'_>) {
-        body.raw("presence", &self.0);
+        body.written("presence", &self.0);
     }
 }

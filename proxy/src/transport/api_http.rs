@@ -71,7 +71,7 @@ async fn legacy(extract::State(state): extract::State<State>, request: Request) 
                 body.number("id", u64::from(id));
             }
             match &answer {
-                Ok(result) => body.raw("result", result),
+                Ok(result) => body.written("result", result),
                 Err(error) => error.write(body),
             }
         });
@@ -192,7 +192,7 @@ fn respond(answer: Answer, as_status: bool) -> Response {
     let mut body = Vec::new();
     match answer {
         Ok(result) => {
-            write::object(&mut body, |body| body.raw("result", &result));
+            write::object(&mut body, |body| body.written("result", &result));
             json(StatusCode::OK, body)
         }
         Err(error) if as_status => {

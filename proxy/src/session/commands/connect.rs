@@ -165,11 +165,7 @@ fn reply(client: &Client, id: u32, ttl: Option<i64>, grants: &[Grant]) {
         if !grants.is_empty() {
             body.object("subs", |subs| {
                 for grant in grants {
-                    subs.object(&grant.channel, |sub| {
-                        if !grant.options.data.is_empty() {
-                            sub.raw("data", &grant.options.data);
-                        }
-                    });
+                    subs.object(&grant.channel, |sub| sub.data(&grant.options.data));
                 }
             });
         }

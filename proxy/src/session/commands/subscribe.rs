@@ -19,11 +19,7 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
     preconditions(client, &channel, params)?;
     let (subscription, options) = decide(client, &channel, params)?;
     let seq = client.attach(&channel, subscription).await?;
-    let reply = write::reply(id, "subscribe", |body| {
-        if !options.data.is_empty() {
-            body.raw("data", &options.data);
-        }
-    });
+    let reply = write::reply(id, "subscribe", |body| body.data(&options.data));
     client.commit(&channel, Some(reply), seq);
     Ok(())
 }
