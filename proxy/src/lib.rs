@@ -11,6 +11,7 @@ pub mod config;
 pub mod dev_mode;
 pub mod fields;
 pub mod hub;
+pub mod log_limit;
 pub mod payload;
 pub mod permission;
 pub mod protocol;

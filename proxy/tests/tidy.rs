@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("fields", &[]),
     ("clock", &[]),
+    ("log_limit", &[]),
     ("config", &[]),
     ("payload", &[]),
     ("protocol", &["fields", "payload"]),
@@ -18,10 +19,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hub", &["store", "protocol"]),
     (
         "session",
-        &["hub", "store", "token", "permission", "channel_name", "protocol", "config", "clock"],
+        &[
+            "hub",
+            "store",
+            "token",
+            "permission",
+            "channel_name",
+            "protocol",
+            "config",
+            "clock",
+            "log_limit",
+        ],
     ),
-    ("api", &["hub", "store", "protocol", "config", "channel_name", "permission"]),
-    ("transport", &["session", "api", "protocol", "config", "store"]),
+    ("api", &["hub", "store", "protocol", "config", "channel_name", "permission", "log_limit"]),
+    ("transport", &["session", "api", "protocol", "config", "store", "log_limit"]),
     ("app", &["api", "clock", "config", "hub", "session", "store", "token", "transport"]),
     ("dev_mode", &["app", "clock", "config", "token"]),
 ];
