@@ -50,10 +50,12 @@ impl App {
     /// Binds the ports and starts the embedded Redis, if there is to be one.
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let http = &config.http_server;
-        let main = bind("http_server.port", &http.address, http.port).await?;
+        let limit = http.connection_limit;
+        let main = bind("http_server.port", (&http.address, http.port), limit).await?;
         let internal = match http.separate_internal_port() {
             Some(port) => {
-                Some(bind("http_server.internal_port", &http.internal_address, port).await?)
+                let place = (http.internal_address.as_str(), port);
+                Some(bind("http_server.internal_port", place, limit).await?)
             }
             None => None,
         };
@@ -169,8 +171,12 @@ async fn within(limit: Duration, work: impl Future<Output = ()>) {
     }
 }
 
-async fn bind(option: &'static str, address: &str, port: u16) -> Result<Server, StartError> {
-    Server::bind(address, port).await.map_err(|source| StartError::Bind {
+async fn bind(
+    option: &'static str,
+    (address, port): (&str, u16),
+    limit: usize,
+) -> Result<Server, StartError> {
+    Server::bind(address, port, limit).await.map_err(|source| StartError::Bind {
         option,
         address: format!("{address}:{port}"),
         source,

@@ -14,6 +14,7 @@ mod client_frames;
 mod cluster;
 mod cluster_names;
 mod configuration;
+mod hostile_http;
 mod kill_server;
 mod loss;
 mod loss_ledger;

@@ -3,8 +3,11 @@
 mod api_http;
 mod health;
 mod origin;
+mod progress;
 mod rate;
+mod seats;
 mod server;
+mod stream;
 mod websocket;
 
 use std::sync::Arc;
