@@ -13,11 +13,16 @@ use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::{Config, EngineType, Login, RedisAddress, RedisPlace, RedisShard};
 use crate::hub::{Hub, Identity};
+use crate::notify::Manager;
 use crate::session::Context;
 use crate::store::embedded::{Embedded, EmbeddedError, Running};
-use crate::store::{Settings, Store};
+use crate::store::{Readiness, Settings, Store};
 use crate::token::Verifier;
 use crate::transport::{self, Port, Rate, Server, State};
+
+/// How long what is held in Redis may take to be let go, however long clients may take to leave:
+/// leases that are left run out by themselves.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Shown to clients and in `info`.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " Rollcall");
@@ -85,8 +90,8 @@ impl App {
         self.redis.as_ref().map(Running::socket)
     }
 
-    /// Serves until `stop`; sessions say goodbye, calls under way finish, and what is held in Redis
-    /// is let go, within `shutdown.timeout`.
+    /// Serves until `stop`; sessions say goodbye and calls under way finish within
+    /// `shutdown.timeout`, and then what is held in Redis is let go.
     pub async fn run(self, stop: CancellationToken) {
         let redis_stop = CancellationToken::new();
         let redis = self.redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
@@ -94,11 +99,13 @@ impl App {
         let limit = self.config.channel.join_leave_mirror_limit as u64;
         let own = identity(&self.config);
         let hub = Hub::start(store.clone(), events, own, limit);
+        tell_manager(store.clone(), stop.clone());
         let state = state(self.config.clone(), store.clone(), hub.clone(), stop.clone());
         let sessions = state.sessions.clone();
         let servers = serve(self.main, self.internal, &state, &stop);
 
         stop.cancelled().await;
+        store.begin_to_stop();
         sessions.close();
         let drained = async {
             sessions.wait().await;
@@ -115,7 +122,7 @@ impl App {
             hub.say_bye().await;
             store.stop().await;
         };
-        within(self.config.shutdown.timeout, goodbye).await;
+        within(GOODBYE, goodbye).await;
         redis_stop.cancel();
         if let Some(redis) = redis
             && let Err(error) = redis.await
@@ -154,6 +161,21 @@ fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -
     let api = Arc::new(Api { config, hub, store });
     let rate = Arc::new(Rate::new(context.config.client.connection_rate_limit));
     State { context, api, stop, sessions: TaskTracker::new(), rate }
+}
+
+/// Tells the service manager that started this server, if there is one, how it is.
+fn tell_manager(store: Store, stop: CancellationToken) {
+    match Manager::from_environment(|name| std::env::var_os(name)) {
+        Ok(None) => {}
+        Ok(Some(manager)) => {
+            let look = move || {
+                let Readiness { ready, trouble } = store.readiness();
+                (ready, trouble)
+            };
+            tokio::spawn(manager.tell(look, stop));
+        }
+        Err(error) => tracing::warn!(%error, "NOTIFY_SOCKET cannot be used"),
+    }
 }
 
 fn identity(config: &Config) -> Identity {

@@ -12,6 +12,7 @@ pub mod dev_mode;
 pub mod fields;
 pub mod hub;
 pub mod log_limit;
+pub mod notify;
 pub mod payload;
 pub mod permission;
 pub mod protocol;

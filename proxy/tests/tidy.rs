@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("log_limit", &[]),
     ("config", &[]),
+    ("notify", &[]),
     ("payload", &[]),
     ("protocol", &["fields", "payload"]),
     ("token", &["config", "fields", "payload"]),
@@ -33,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("api", &["hub", "store", "protocol", "config", "channel_name", "permission", "log_limit"]),
     ("transport", &["session", "api", "protocol", "config", "store", "log_limit"]),
-    ("app", &["api", "clock", "config", "hub", "session", "store", "token", "transport"]),
+    ("app", &["api", "clock", "config", "hub", "notify", "session", "store", "token", "transport"]),
     ("dev_mode", &["app", "clock", "config", "token"]),
 ];
 

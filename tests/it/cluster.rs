@@ -92,6 +92,44 @@ fn a_killed_master_without_a_replica_is_in_no_ledger_and_the_others_serve_on() {
     scene.converges(|| masters(&all(&cluster)));
 }
 
+/// It is started again as the master that it was, and hears of no other: what it took would be lost.
+#[test]
+fn a_master_that_comes_back_is_looked_at_before_it_is_used() {
+    let mut cluster = Cluster::with(BRITTLE);
+    let replica = cluster.replica(0);
+    let mut server = Server::start(cluster.config());
+    let ready = |server: &Server, node: &Redis| {
+        let line = format!("redis is ready address=127.0.0.1:{}", node.port());
+        server.log().matches(&line).count()
+    };
+    eventually("all are used", || {
+        cluster.nodes().iter().all(|node| ready(&server, node) == 1).then_some(())
+    });
+    // It sees the master die, and not the replica take over.
+    process::signal(replica.id(), Signal::STOP);
+    cluster.kill(0);
+    eventually("it is away", || server.log().contains("redis is away").then_some(()));
+    server.process().signal(Signal::STOP);
+    process::signal(replica.id(), Signal::CONT);
+    within(Duration::from_secs(60), "the replica takes over", || is_master(&replica).then_some(()));
+    let others: Vec<u32> = cluster.nodes()[1..].iter().chain([&replica]).map(Redis::id).collect();
+    others.iter().for_each(|id| process::signal(*id, Signal::STOP));
+    cluster.run(0);
+    assert!(is_master(&cluster.nodes()[0]), "it hears of no other");
+    server.process().signal(Signal::CONT);
+    let down = format!("address=127.0.0.1:{}", cluster.nodes()[0].port());
+    eventually("it is not taken for a master of a cluster that serves", || {
+        let log = server.log();
+        let mut lines = log.lines().filter(|line| line.contains("cluster_state:fail"));
+        lines.any(|line| line.contains(&down)).then_some(())
+    });
+    assert_eq!(ready(&server, &cluster.nodes()[0]), 1, "{}", server.log());
+    others.iter().for_each(|id| process::signal(*id, Signal::CONT));
+    within(Duration::from_secs(60), "the new master is used", || {
+        (ready(&server, &replica) > 0).then_some(())
+    });
+}
+
 #[test]
 fn slots_that_move_are_in_no_ledger() {
     let cluster = Cluster::start();

@@ -81,6 +81,26 @@ fn a_master_that_comes_back_once_it_is_replaced_is_used_no_more() {
     });
 }
 
+#[test]
+fn sentinels_that_are_all_dead_are_said_while_the_master_serves() {
+    let mut group = Sentinels::start(0);
+    let server = Server::start(group.config());
+    let said = |what: &str| server.log().matches(what).count();
+    let blind = "a failover would not be noticed: no sentinel names the master";
+    (0..group.count()).for_each(|sentinel| group.kill_sentinel(sentinel));
+    eventually("it is in the log", || (said(blind) > 0).then_some(()));
+    let ready = server.http().get("/ready");
+    assert_eq!(ready.status, 200, "the master serves");
+    assert!(ready.body.contains("no sentinel names the master: 127.0.0.1"), "{ready}");
+    assert!(!ready.body.contains("tls"), "they worked: {ready}");
+    server.client("ann").enters("room");
+    (0..group.count()).for_each(|sentinel| group.run_sentinel(sentinel));
+    eventually("the end is in the log", || (said("failovers are noticed again") > 0).then_some(()));
+    let ready = server.http().get("/ready");
+    assert_eq!((ready.status, ready.body.as_str()), (200, "{}"));
+    assert_eq!(said("failovers are noticed again"), 1, "{}", server.log());
+}
+
 /// The replica has lost everybody.
 #[test]
 fn nobody_who_stayed_is_missing_from_an_answer_after_a_failover() {

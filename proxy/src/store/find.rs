@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use fred::interfaces::{ClientLike, EventInterface};
 use fred::types::{ClusterHash, CustomCommand};
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::link::{self, FEW, Link};
@@ -108,18 +109,17 @@ struct Probe {
 // === impl Probe ===
 
 impl Probe {
-    fn new(address: &RedisAddress, redis: &RedisShard) -> Result<Self, StoreError> {
+    /// Begins to connect; whether the address `has_worked` before decides what is made of a failure.
+    fn new(
+        address: &RedisAddress,
+        redis: &RedisShard,
+        has_worked: bool,
+    ) -> Result<Self, StoreError> {
         let link = link::link(address, redis, FEW)?;
         let gone = CancellationToken::new();
         let trouble = Arc::new(Mutex::new(None));
-        let mut errors = link.error_rx();
-        let (noted, shard) = (trouble.clone(), redis.clone());
-        tokio::spawn(link::until_gone(gone.clone(), async move {
-            while let Ok(error) = errors.recv().await {
-                let why = link::why(&error, &shard, false);
-                *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-            }
-        }));
+        let noting = note(link.clone(), trouble.clone(), redis.clone(), has_worked);
+        tokio::spawn(link::until_gone(gone.clone(), noting));
         link::stay_connected(&link, &redis.client_name, &gone);
         Ok(Self { address: address.clone(), link, gone, trouble })
     }
@@ -139,6 +139,34 @@ impl Probe {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let trouble = trouble.unwrap_or_else(|| "no answer".to_owned());
         StoreError::Away(format!("{} is away: {trouble}", self.address))
+    }
+}
+
+/// Keeps why a connection fails. What has worked once is not configured wrongly.
+async fn note(
+    link: Link,
+    trouble: Arc<Mutex<Option<String>>>,
+    redis: RedisShard,
+    mut has_worked: bool,
+) {
+    let (mut errors, mut connections) = (link.error_rx(), link.reconnect_rx());
+    loop {
+        tokio::select! {
+            // In this order: an error that follows a connection is judged after it.
+            biased;
+            connection = connections.recv() => match connection {
+                Ok(_) | Err(RecvError::Lagged(_)) => has_worked = true,
+                Err(RecvError::Closed) => return,
+            },
+            error = errors.recv() => match error {
+                Ok(error) => {
+                    let why = link::why(&error, &redis, has_worked);
+                    *trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+        }
     }
 }
 

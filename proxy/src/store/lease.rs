@@ -99,13 +99,8 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
             Err(_) => memory.unanswered = true,
         }
         let (health, pause) = match &renewed {
-            Ok(()) => match master.trouble() {
-                None => {
-                    if master.up().is_err() {
-                        shard.returns().await;
-                    }
-                    (Health::Up, often)
-                }
+            Ok(()) => match trouble(&shard, &master).await {
+                None => (Health::Up, often),
                 Some(trouble) => (Health::Down(away(trouble).to_string()), RETRY),
             },
             Err(error) => (Health::Down(explain(&master, error).await), RETRY),
@@ -130,6 +125,15 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
             () = shard.stopping.cancelled() => return,
         }
     }
+}
+
+/// Why a master that renews the lease cannot be used. One that was away is looked at first: what it
+/// says of itself counts too.
+async fn trouble(shard: &Shard, master: &Master) -> Option<String> {
+    if master.up().is_err() && master.trouble().is_none() {
+        shard.returns().await;
+    }
+    master.trouble()
 }
 
 /// Lets go of every name, at a graceful stop; the leaves follow in Redis.

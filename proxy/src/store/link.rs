@@ -146,6 +146,13 @@ impl Links {
         self.keepalive_anew.make(&self.keepalive);
     }
 
+    /// Ends the waiting for all that is under way. It may still be carried out.
+    pub(super) fn give_up(&self) {
+        for link in self.all() {
+            link.ends.send_replace(());
+        }
+    }
+
     fn all(&self) -> [&Link; 3] {
         [&self.keepalive, &self.events, &self.commands]
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::link::{CONNECTING, Links};
 use super::reply::StoreError;
-use super::trouble::refusal;
+use super::trouble::{Reasons, refusal};
 use super::{Health, PUT_BACK};
 use crate::config::{RedisAddress, RedisShard};
 
@@ -61,7 +61,7 @@ pub(super) struct Master {
 struct State {
     health: Health,
     /// Why it could not be used, as often as that changed since it could be used last.
-    said: Vec<String>,
+    said: Reasons,
 }
 
 /// The last time that the commands connection was made.
@@ -75,9 +75,6 @@ struct Made {
 /// How often it is said that commands are refused.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
 
-/// So many reasons are remembered.
-const REASONS: usize = 16;
-
 /// A node name nobody else has or had.
 pub(super) fn node_name() -> Arc<str> {
     uuid::Uuid::new_v4().to_string().into()
@@ -88,19 +85,6 @@ pub(super) fn node_name() -> Arc<str> {
 pub(super) fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
-}
-
-// === impl State ===
-
-impl State {
-    /// Whether this reason is not said yet; it is now.
-    fn says(&mut self, why: &str) -> bool {
-        let new = !self.said.iter().any(|said| said == why);
-        if new && self.said.len() < REASONS {
-            self.said.push(why.to_owned());
-        }
-        new
-    }
 }
 
 // === impl Master ===
@@ -121,7 +105,7 @@ impl Master {
             name: Mutex::new(node_name()),
             state: Mutex::new(State {
                 health: Health::Down(CONNECTING.to_owned()),
-                said: Vec::new(),
+                said: Reasons::default(),
             }),
             refusals: Mutex::default(),
             life: AtomicU64::new(next_number()),
@@ -179,7 +163,7 @@ impl Master {
             }
             // Every start begins so; it is worth a line only if it goes on to fail.
             Health::Down(why) if why == CONNECTING => {}
-            Health::Down(why) if state.says(why) => tracing::error!(%address, "{why}"),
+            Health::Down(why) if state.said.add(why) => tracing::error!(%address, "{why}"),
             Health::Down(why) => tracing::debug!(%address, "{why}"),
         }
         state.health = health;
@@ -248,6 +232,11 @@ impl Master {
     /// This renewal succeeded, and what it says of losses is noted.
     pub(super) fn end_renewal(&self, (number, began): (u64, Instant)) {
         self.renewed.send_replace((number, Some(began)));
+    }
+
+    /// Whether it has ever renewed the lease.
+    pub(super) fn has_worked(&self) -> bool {
+        self.renewed.borrow().1.is_some()
     }
 
     /// Waits for a renewal that begins now or later. What Redis had lost before is noted then.
@@ -326,16 +315,4 @@ impl Master {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_reason_is_said_once_whichever_was_said_in_between() {
-        let mut state = State { health: Health::Up, said: Vec::new() };
-        let said = ["reset", "broken", "reset", "broken", "refused"].map(|why| state.says(why));
-        assert_eq!(said, [true, true, false, false, true]);
-    }
 }

@@ -13,6 +13,7 @@ mod doubts;
 pub mod embedded;
 mod events;
 mod find;
+mod goodbye;
 mod holdings;
 mod jump;
 mod lease;
@@ -84,7 +85,8 @@ pub enum Health {
 pub struct Readiness {
     /// Some Redis master can be used: what is on others waits for them, the rest works.
     pub ready: bool,
-    /// What is wrong, for people; empty when all masters can be used.
+    /// What is wrong, for people; empty when all masters can be used and would be followed to where
+    /// a failover takes them.
     pub trouble: String,
 }
 
@@ -140,6 +142,10 @@ impl Store {
             let map = shard.map();
             if !map.is_known() {
                 troubles.push((shard.redis.place.to_string(), shard.trouble()));
+            }
+            let blindness = shard.blindness();
+            if !blindness.is_empty() {
+                troubles.push((shard.redis.place.to_string(), blindness));
             }
             for master in map.masters().iter().filter(|master| map.owns_any(master)) {
                 match master.health() {

@@ -17,6 +17,7 @@ use super::link::{self, CONNECTING};
 use super::map::Map;
 use super::master::Master;
 use super::reply::StoreError;
+use super::trouble::Reasons;
 use super::{Settings, find, lease, sweep};
 use crate::config::{RedisAddress, RedisPlace, RedisShard};
 
@@ -46,6 +47,8 @@ pub(super) struct Shard {
     looks: watch::Sender<Option<Instant>>,
     /// Why no master is known.
     trouble: Mutex<String>,
+    /// Why nothing says any more who owns what, although masters are known; and what was said of it.
+    lookout: Mutex<(String, Reasons)>,
     /// Which slots are on their way, and since when these.
     moving: Mutex<Moving>,
     pub(super) events: mpsc::Sender<StoreEvent>,
@@ -109,6 +112,7 @@ impl Shard {
             look: Notify::new(),
             looks: watch::Sender::new(None),
             trouble: Mutex::new(CONNECTING.to_owned()),
+            lookout: Mutex::default(),
             moving: Mutex::default(),
             events,
             stopping,
@@ -157,6 +161,31 @@ impl Shard {
             tracing::error!(redis = %self.redis.place, "{why}");
         }
         *trouble = why;
+    }
+
+    /// Why a failover or a moved slot would not be noticed now; empty when it would.
+    pub(super) fn blindness(&self) -> String {
+        self.lookout.lock().unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    /// Notes how a look at who owns what has ended. Where no master is known yet, that is why. Where
+    /// masters are known they are used on, and each reason is said once.
+    pub(super) fn note_look(&self, looked: Result<(), StoreError>) {
+        let why = looked.err().map(|error| error.to_string());
+        if let Some(why) = why.as_ref().filter(|_| !self.map().is_known()) {
+            return self.set_trouble(why.clone());
+        }
+        let redis = &self.redis.place;
+        let mut lookout = self.lookout.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, said) = &mut *lookout;
+        match &why {
+            Some(why) if said.add(why) => {
+                tracing::warn!(%redis, "a failover would not be noticed: {why}");
+            }
+            None if said.clear() => tracing::info!(%redis, "failovers are noticed again"),
+            _ => {}
+        }
+        *now = why.unwrap_or_default();
     }
 
     /// A master at `address` whose connections begin to be made.
@@ -245,10 +274,12 @@ impl Shard {
         self.looks.send_replace(Some(began));
     }
 
-    /// A master that was away is there again. Under Sentinel it may have been replaced meanwhile,
-    /// and would take joins and leaves that are lost with it.
+    /// A master that was away is there again. Under Sentinel and in a cluster it may have been
+    /// replaced meanwhile, and would take joins and leaves that are lost with it.
     pub(super) async fn returns(&self) {
-        if let RedisPlace::Sentinel(_) = self.redis.place {
+        let is_sentinel = matches!(self.redis.place, RedisPlace::Sentinel(_));
+        // One address of a cluster is followed as a cluster.
+        if is_sentinel || self.map().slots() > 1 {
             self.look_soon().await;
         }
     }

@@ -8,6 +8,31 @@ use super::reply::{NOT_READY, StoreError};
 /// The oldest Redis with sharded pub/sub.
 const OLDEST: (u32, u32) = (7, 0);
 
+/// So many reasons are remembered.
+const REASONS: usize = 16;
+
+/// Why something fails, as often as that changed since it worked last.
+#[derive(Debug, Default)]
+pub(super) struct Reasons(Vec<String>);
+
+// === impl Reasons ===
+
+impl Reasons {
+    /// Whether this reason is not said yet; it is now.
+    pub(super) fn add(&mut self, why: &str) -> bool {
+        let new = !self.0.iter().any(|said| said == why);
+        if new && self.0.len() < REASONS {
+            self.0.push(why.to_owned());
+        }
+        new
+    }
+
+    /// It works: whether a reason was said.
+    pub(super) fn clear(&mut self) -> bool {
+        !std::mem::take(&mut self.0).is_empty()
+    }
+}
+
 /// Redis cannot be used, because of this.
 pub(super) fn away(trouble: String) -> StoreError {
     match trouble.as_str() {
@@ -52,4 +77,17 @@ async fn version(master: &Master) -> Option<(u32, u32)> {
     let version = text.lines().find_map(|line| line.strip_prefix("redis_version:"))?;
     let mut parts = version.split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_said_once_whichever_was_said_in_between() {
+        let mut said = Reasons::default();
+        let new = ["reset", "broken", "reset", "broken", "refused"].map(|why| said.add(why));
+        assert_eq!(new, [true, true, false, false, true]);
+        assert!(said.clear() && !said.clear());
+    }
 }

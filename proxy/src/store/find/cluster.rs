@@ -28,13 +28,11 @@ pub(super) async fn follow(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result
              slot, so on one master of this cluster; the others are of no use"
         );
     }
+    let mut worked = Vec::new();
     loop {
         let began = Instant::now();
-        match look(shard, seeds).await.and_then(|views| adopt(shard, &views)) {
-            Ok(()) => {}
-            Err(error) if !shard.map().is_known() => shard.set_trouble(error.to_string()),
-            Err(error) => tracing::debug!(%error, "nobody says who owns what"),
-        }
+        let views = look(shard, seeds, &mut worked).await;
+        shard.note_look(views.and_then(|views| adopt(shard, &views)));
         shard.has_looked(began);
         tokio::time::sleep(LEAST_PAUSE).await;
         let pause = if shard.is_settled() { LOOK } else { busy_pause(shard.map().masters().len()) };
@@ -51,9 +49,15 @@ fn busy_pause(masters: usize) -> Duration {
     each.saturating_mul(u32::try_from(masters).unwrap_or(u32::MAX)).min(LOOK)
 }
 
-/// What the masters say; if none answers, what another node says that was known.
-async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, StoreError> {
+/// What the masters say; if none answers, what another node says that was known. `worked` keeps which
+/// of these have been connected to.
+async fn look(
+    shard: &Arc<Shard>,
+    seeds: &[RedisAddress],
+    worked: &mut Vec<RedisAddress>,
+) -> Result<Vec<View>, StoreError> {
     let map = shard.map();
+    worked.retain(|address| seeds.contains(address) || map.at(address).is_some());
     let connected = map.masters().iter().filter(|master| master.links.keepalive.is_connected());
     let views = connected.map(async |master| {
         let link = &master.links.keepalive;
@@ -71,10 +75,15 @@ async fn look(shard: &Arc<Shard>, seeds: &[RedisAddress]) -> Result<Vec<View>, S
     let mut errors = Vec::new();
     let known = map.masters().iter().map(|master| &master.address);
     for address in known.chain(seeds) {
-        let probe = Probe::new(address, &shard.redis)?;
+        let master_has_worked = map.at(address).is_some_and(|master| master.has_worked());
+        let has_worked = master_has_worked || worked.contains(address);
+        let probe = Probe::new(address, &shard.redis, has_worked)?;
         if !probe.connected(shard.redis.connect_timeout).await {
             errors.push(probe.away().to_string());
             continue;
+        }
+        if !has_worked {
+            worked.push(address.clone());
         }
         match view(&probe.link, shard, address).await {
             Ok(view) if Owners::of(std::slice::from_ref(&view)).are_known() => {

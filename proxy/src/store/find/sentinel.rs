@@ -32,7 +32,7 @@ pub(super) async fn follow(shard: &Arc<Shard>, sentinels: &Sentinels) -> Result<
         db: 0,
         ..shard.redis.clone()
     };
-    let probes = sentinels.addresses.iter().map(|address| Probe::new(address, &login));
+    let probes = sentinels.addresses.iter().map(|address| Probe::new(address, &login, false));
     let probes: Vec<_> = probes.collect::<Result<_, _>>()?;
     // The first of them that is there is enough to begin with.
     let first = probes.iter().map(|probe| Box::pin(probe.connected(login.connect_timeout)));
@@ -41,11 +41,7 @@ pub(super) async fn follow(shard: &Arc<Shard>, sentinels: &Sentinels) -> Result<
     loop {
         let began = Instant::now();
         let master = master(shard, &probes, &sentinels.master, &mut memory).await;
-        match master.and_then(|address| adopt(shard, address)) {
-            Ok(()) => {}
-            Err(error) if !shard.map().is_known() => shard.set_trouble(error.to_string()),
-            Err(error) => tracing::debug!(%error, "no sentinel names the master"),
-        }
+        shard.note_look(master.and_then(|address| adopt(shard, address)));
         shard.has_looked(began);
         tokio::time::sleep(LEAST_PAUSE).await;
         tokio::select! {
@@ -72,16 +68,15 @@ async fn master(
 ) -> Result<RedisAddress, StoreError> {
     let asking = async |(n, probe)| (n, probe, ask(probe, name).await);
     let mut asked: FuturesUnordered<_> = probes.iter().enumerate().map(asking).collect();
-    let mut errors = Vec::new();
-    // In the order in which they are configured, so that the same votes always say the same.
-    let mut votes = BTreeMap::new();
+    // In the order in which they are configured, so that the same answers always say the same.
+    let (mut votes, mut errors) = (BTreeMap::new(), BTreeMap::new());
     // Each gives up by itself before that, and says so.
     let mut limit = Instant::now() + 2 * PATIENCE;
     while let Ok(Some((n, probe, answer))) = tokio::time::timeout_at(limit, asked.next()).await {
         match answer {
             Ok(vote) => _ = votes.insert(n, vote),
-            Err(StoreError::Away(why)) => errors.push(why),
-            Err(why) => errors.push(format!("{}: {why}", probe.address)),
+            Err(StoreError::Away(why)) => _ = errors.insert(n, why),
+            Err(why) => _ = errors.insert(n, format!("{}: {why}", probe.address)),
         }
         if votes.len() * 2 > probes.len() {
             limit = limit.min(Instant::now() + LATE);
@@ -91,6 +86,10 @@ async fn master(
     let map = shard.map();
     let followed = |address: &RedisAddress| map.at(address).is_some();
     memory.judge(&votes, probes.len(), followed, Instant::now()).ok_or_else(|| {
+        let mut errors: Vec<String> = errors.into_values().collect();
+        if !votes.is_empty() {
+            errors.push("the others name an older one".to_owned());
+        }
         StoreError::Away(format!("no sentinel names the master: {}", errors.join("; ")))
     })
 }
