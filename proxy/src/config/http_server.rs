@@ -14,7 +14,7 @@ section! {
         /// Port of the HTTP API and of health; 0 for the same port as everything else.
         internal_port: u16 = 0,
         /// Connections of a port without a WebSocket session: calls, idle ones, handshakes. Beyond it
-        /// those are closed that have waited for their clients the longest.
+        /// those are closed that have waited for their clients the longest; 0 for no limit.
         connection_limit: usize = 2048,
         /// TLS for clients; until it is there, put a proxy that ends TLS in front.
         tls: NotYet = NotYet,

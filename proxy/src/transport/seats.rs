@@ -40,6 +40,7 @@ pub(super) struct Seat {
 // === impl Seats ===
 
 impl Seats {
+    /// At most `limit`; 0 for as many as come.
     pub(super) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, taken: Mutex::default(), full: LogLimit::a_minute(LINES) })
     }
@@ -49,7 +50,7 @@ impl Seats {
         let progress = Arc::new(Progress::new(Instant::now()));
         let sent_away = CancellationToken::new();
         let mut taken = self.taken();
-        if taken.seats.len() >= self.limit {
+        if self.limit > 0 && taken.seats.len() >= self.limit {
             let made = taken.make_room();
             self.full.say(|left_out| {
                 tracing::warn!(
@@ -85,9 +86,10 @@ impl Seats {
 impl Taken {
     /// Sends away the connection that waits for its client the longest; whether there was one.
     fn make_room(&mut self) -> bool {
-        let waiting = self.seats.iter().filter_map(|(id, (progress, _))| {
-            progress.waits_since().map(|since| (since, *id))
-        });
+        let waiting = self
+            .seats
+            .iter()
+            .filter_map(|(id, (progress, _))| progress.waits_since().map(|since| (since, *id)));
         let Some((_, id)) = waiting.min() else { return false };
         if let Some((_, sent_away)) = self.seats.remove(&id) {
             sent_away.cancel();

@@ -55,26 +55,29 @@ impl Server {
 
     /// Serves until `stop`, then lets requests under way finish.
     pub async fn serve(self, router: Router, stop: CancellationToken) {
+        let Self { listener, seats } = self;
         let connections = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = listener.accept() => accepted,
                 () = stop.cancelled() => break,
             };
             match accepted {
                 Ok((stream, _)) => {
                     // Without a seat there is nobody to send away for it.
-                    if let Some(seat) = self.seats.take() {
+                    if let Some(seat) = seats.take() {
                         connections.spawn(connection(stream, seat, router.clone(), stop.clone()));
                     }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
-                    self.seats.make_room();
+                    seats.make_room();
                     sleep(BREATH).await;
                 }
             }
         }
+        // Whoever comes now is refused at once, and may go to another server.
+        drop(listener);
         connections.close();
         connections.wait().await;
     }
