@@ -13,6 +13,7 @@ use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::{Config, EngineType, Login, RedisAddress, RedisPlace, RedisShard};
 use crate::hub::{Hub, Identity};
+use crate::log_limit::LogLimit;
 use crate::notify::Manager;
 use crate::session::Context;
 use crate::store::embedded::{Embedded, EmbeddedError, Running};
@@ -158,9 +159,10 @@ fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -
         clock: Clock::system(),
         version: VERSION,
     });
-    let api = Arc::new(Api { config, hub, store });
+    let api = Arc::new(Api::new(config, hub, store));
     let rate = Arc::new(Rate::new(context.config.client.connection_rate_limit));
-    State { context, api, stop, sessions: TaskTracker::new(), rate }
+    let malformed = Arc::new(LogLimit::a_minute(10));
+    State { context, api, stop, sessions: TaskTracker::new(), rate, malformed }
 }
 
 /// Tells the service manager that started this server, if there is one, how it is.

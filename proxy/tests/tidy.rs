@@ -34,7 +34,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("api", &["hub", "store", "protocol", "config", "channel_name", "permission", "log_limit"]),
     ("transport", &["session", "api", "protocol", "config", "store", "log_limit"]),
-    ("app", &["api", "clock", "config", "hub", "notify", "session", "store", "token", "transport"]),
+    (
+        "app",
+        &[
+            "api",
+            "clock",
+            "config",
+            "hub",
+            "log_limit",
+            "notify",
+            "session",
+            "store",
+            "token",
+            "transport",
+        ],
+    ),
     ("dev_mode", &["app", "clock", "config", "token"]),
 ];
 

@@ -4,6 +4,7 @@ mod api_documented;
 mod api_errors;
 mod api_key;
 mod api_legacy;
+mod api_limits;
 mod api_publish;
 mod away;
 mod bad_network;

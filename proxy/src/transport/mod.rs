@@ -10,6 +10,7 @@ mod server;
 mod stream;
 mod websocket;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::Api;
+use crate::log_limit::LogLimit;
 use crate::session::Context;
 
 pub use rate::Rate;
@@ -36,6 +38,8 @@ pub struct State {
     pub sessions: TaskTracker,
     /// How many connections a second are let in.
     pub rate: Arc<Rate>,
+    /// Limits the lines about calls that cannot be read.
+    pub malformed: Arc<LogLimit>,
 }
 
 /// What one port serves.
@@ -81,10 +85,10 @@ async fn not_found() -> Response {
 }
 
 /// A plain text answer, as Go servers give it and clients of the original know it.
-fn plain(status: StatusCode, text: &'static str) -> Response {
+fn plain(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (status, headers, text).into_response()
+    (status, headers, text.into()).into_response()
 }
