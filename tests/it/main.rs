@@ -52,6 +52,7 @@ mod module_valkey_slots;
 mod module_wall_clock;
 mod pause;
 mod payloads;
+mod ready;
 mod redis_login;
 mod redis_tls;
 mod sentinel;

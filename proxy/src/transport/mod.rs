@@ -11,6 +11,7 @@ mod stream;
 mod websocket;
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -42,6 +43,10 @@ pub struct State {
     pub malformed: Arc<LogLimit>,
 }
 
+/// Who a request comes from; put into each by the server.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
+
 /// What one port serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Port {
@@ -70,7 +75,7 @@ pub fn router(state: State, port: Port) -> Router {
         router = api_http::routes(router, &config.http_api.handler_prefix);
     }
     if port != Port::External {
-        router = health::routes(router, config);
+        router = health::routes(router, config, port);
     }
     router.fallback(not_found).with_state(state)
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Peer;
 use super::progress::{LONGEST, Progress};
 use super::seats::{Seat, Seats};
 use super::stream::{Received, Stream};
@@ -63,10 +64,15 @@ impl Server {
                 () = stop.cancelled() => break,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     // Without a seat there is nobody to send away for it.
                     if let Some(seat) = seats.take() {
-                        connections.spawn(connection(stream, seat, router.clone(), stop.clone()));
+                        connections.spawn(connection(
+                            (stream, Peer(peer)),
+                            seat,
+                            router.clone(),
+                            stop.clone(),
+                        ));
                     }
                 }
                 Err(error) => {
@@ -83,11 +89,16 @@ impl Server {
     }
 }
 
-async fn connection(stream: TcpStream, seat: Seat, router: Router, stop: CancellationToken) {
+async fn connection(
+    (stream, peer): (TcpStream, Peer),
+    seat: Seat,
+    router: Router,
+    stop: CancellationToken,
+) {
     // Frames are small and wanted at once; a socket that refuses this still works.
     let _nagle = stream.set_nodelay(true);
     let seat = Arc::new(seat);
-    let service = Service { router: TowerToHyperService::new(router), seat: seat.clone() };
+    let service = Service { router: TowerToHyperService::new(router), peer, seat: seat.clone() };
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let service = service.clone();
         async move { Ok::<_, Infallible>(service.call(request).await) }
@@ -142,6 +153,7 @@ async fn too_long_for_a_stop(progress: &Progress) {
 #[derive(Clone)]
 struct Service {
     router: TowerToHyperService<Router>,
+    peer: Peer,
     seat: Arc<Seat>,
 }
 
@@ -151,7 +163,8 @@ impl Service {
     async fn call(&self, request: hyper::Request<Incoming>) -> axum::response::Response {
         use hyper::service::Service;
         let progress = &self.seat.progress;
-        let request = request.map(|body| Received::new(body, progress.clone()));
+        let mut request = request.map(|body| Received::new(body, progress.clone()));
+        request.extensions_mut().insert(self.peer);
         let response = match self.router.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
