@@ -54,17 +54,16 @@ pub struct App {
 
 impl App {
     /// Binds the ports and starts the embedded Redis, if there is to be one.
-    pub async fn build(config: Config) -> Result<Self, StartError> {
-        let http = &config.http_server;
+    pub async fn build(mut config: Config) -> Result<Self, StartError> {
+        let http = &mut config.http_server;
         let limit = http.connection_limit;
-        let main = bind("http_server.port", (&http.address, http.port), limit).await?;
-        let internal = match http.separate_internal_port() {
-            Some(port) => {
-                let place = (http.internal_address.as_str(), port);
-                Some(bind("http_server.internal_port", place, limit).await?)
-            }
+        let internal = match http.internal() {
+            Some(place) => Some(bind("http_server.internal_port", place, limit).await?),
             None => None,
         };
+        let main = bind("http_server.port", (&http.address, http.port), limit).await?;
+        // Where it was 0: node names hold it.
+        http.port = main.address().map_or(http.port, |address| address.port());
         let redis = match config.engine.kind {
             EngineType::Embedded => Some(embedded(&config).start()?),
             EngineType::Redis => None,

@@ -16,6 +16,7 @@ mod cluster;
 mod cluster_names;
 mod configuration;
 mod hostile_http;
+mod first_lines;
 mod kill_server;
 mod loss;
 mod loss_ledger;

@@ -129,6 +129,8 @@ impl Channel {
     }
 
     pub(crate) fn check(&self, findings: &mut Findings) {
+        findings.more_than_zero("channel.max_length", &self.max_length);
+        self.check_boundaries(findings);
         let mut seen = HashSet::new();
         for (index, namespace) in self.namespaces.iter().enumerate() {
             let (at, name) = (format!("channel.namespaces[{index}].name"), &namespace.name);
@@ -139,6 +141,29 @@ impl Channel {
                 ),
             );
             findings.check(seen.insert(name), &format!("{at}: {name:?} is there already"));
+            let (boundary, prefix) = (&self.namespace_boundary, &self.private_prefix);
+            findings.check(
+                !name.contains(boundary.as_str()) && !name.starts_with(prefix.as_str()),
+                &format!(
+                    "{at}: no channel can be in it: {name:?} holds channel.namespace_boundary or \
+                     starts with channel.private_prefix"
+                ),
+            );
+        }
+    }
+
+    /// What takes a name apart must not be mistaken for something else that does.
+    fn check_boundaries(&self, findings: &mut Findings) {
+        let marks = [
+            ("channel.namespace_boundary", &self.namespace_boundary),
+            ("channel.private_prefix", &self.private_prefix),
+            ("channel.user_boundary", &self.user_boundary),
+            ("channel.user_separator", &self.user_separator),
+        ];
+        for (at, (option, mark)) in marks.iter().enumerate() {
+            if let Some((other, _)) = marks[..at].iter().find(|(_, other)| other == mark) {
+                findings.check(false, &format!("{option}: is that of {other} already"));
+            }
         }
     }
 }

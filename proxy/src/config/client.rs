@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    NotYet,
+    NotYet, origins,
     section::{Findings, section},
     token::{SubscriptionToken, Token},
 };
@@ -23,6 +23,10 @@ section! {
         disallow_anonymous_connection_tokens: bool = false,
         /// Lets everybody do everything but private channels, without tokens; for development.
         insecure: bool = false,
+        /// Asks the application about connections.
+        proxy: ClientProxy = ClientProxy::default(),
+        /// Subscribes every user to a channel of its own.
+        subscribe_to_user_personal_channel: PersonalChannel = PersonalChannel::default(),
         /// Trusts a header of a proxy in front for the user.
         user_id_http_header: NotYet = NotYet,
         /// How often the server pings a client.
@@ -48,15 +52,62 @@ section! {
     }
 }
 
+section! {
+    /// What the application is asked about connections.
+    pub struct ClientProxy {
+        /// Asks the application who a client is, and whether it may connect.
+        connect: NotYet = NotYet,
+        /// Asks the application whether a connection may go on.
+        refresh: NotYet = NotYet,
+    }
+}
+
+section! {
+    /// A channel for each user.
+    pub struct PersonalChannel {
+        /// Ends all connections of a user but the newest.
+        single_connection: NotYet = NotYet,
+    }
+}
+
 // === impl Client ===
 
 impl Client {
     pub(crate) fn check(&self, findings: &mut Findings) {
         findings.check(
+            self.ping_interval >= Duration::from_secs(1),
+            "client.ping_interval: expected 1s or more, as clients are told whole seconds",
+        );
+        findings.check(
             self.pong_timeout < self.ping_interval,
             "client.pong_timeout: must be shorter than client.ping_interval",
         );
+        findings.more_than_zero("client.pong_timeout", &self.pong_timeout);
+        findings.more_than_zero("client.stale_close_delay", &self.stale_close_delay);
+        findings.more_than_zero("client.channel_limit", &self.channel_limit);
+        findings.more_than_zero("client.queue_max_size", &self.queue_max_size);
+        for (at, origin) in self.allowed_origins.iter().enumerate() {
+            if let Some(what) = origins::wrong(origin) {
+                let what = format!("client.allowed_origins[{at}]: {what}, got {origin:?}");
+                findings.check(false, &what);
+            }
+        }
+        self.warn(findings);
         self.token.check("client.token", findings);
         self.subscription_token.token.check("client.subscription_token", findings);
+    }
+
+    /// What makes the server less safe than it is by itself.
+    fn warn(&self, findings: &mut Findings) {
+        findings.insecure(
+            self.insecure,
+            "client.insecure",
+            "every client may do everything without a token",
+        );
+        findings.insecure(
+            self.allowed_origins.iter().any(|origin| origins::is_any(origin)),
+            "client.allowed_origins",
+            "every web page may connect: name those that may",
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Config, Namespace, Opt,
+    Config, Kind, Namespace, Opt,
     load::{Given, set},
     options,
     section::{Findings, Setting},
@@ -28,9 +28,13 @@ pub(crate) fn apply(env: &BTreeMap<String, String>, config: &mut Config, finding
         // An empty variable is how a template unsets one.
         .filter(|(name, text)| name.starts_with(PREFIX) && !text.is_empty() && *name != FILE)
         .collect();
-    for Opt { path, .. } in options() {
-        if let Some(given) = taken(&mut ours, variable(&path), &path) {
-            set(config, &given, findings);
+    for Opt { path, kind, .. } in options() {
+        // What is refused may be a section elsewhere, with a switch in it.
+        let switch = (kind == Kind::Refused).then(|| variable(&format!("{path}.enabled")));
+        for name in [Some(variable(&path)), switch].into_iter().flatten() {
+            if let Some(given) = taken(&mut ours, name, &path) {
+                set(config, &given, findings);
+            }
         }
     }
     let mut below = Vec::new();

@@ -43,5 +43,10 @@ impl HttpApi {
             self.handler_prefix.starts_with('/'),
             "http_api.handler_prefix: expected a path that starts with \"/\"",
         );
+        findings.insecure(
+            self.insecure && !self.disabled,
+            "http_api.insecure",
+            "whoever reaches the API may use it without a key",
+        );
     }
 }

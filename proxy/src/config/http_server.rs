@@ -7,9 +7,9 @@ section! {
     pub struct HttpServer {
         /// Interface address to listen on; empty for all.
         address: String = String::new(),
-        /// Port of everything that clients use.
+        /// Port of everything that clients use; 0 for a free one.
         port: u16 = 8000,
-        /// Interface address of the internal endpoints, when they have their own port.
+        /// Interface address of the internal endpoints; empty for that of everything else.
         internal_address: String = String::new(),
         /// Port of the HTTP API and of health; 0 for the same port as everything else.
         internal_port: u16 = 0,
@@ -28,8 +28,11 @@ section! {
 // === impl HttpServer ===
 
 impl HttpServer {
-    /// The port of the internal endpoints, if it is not the main one.
-    pub fn separate_internal_port(&self) -> Option<u16> {
-        Some(self.internal_port).filter(|port| *port != 0 && *port != self.port)
+    /// Where the internal endpoints are, if that is not where everything else is.
+    pub fn internal(&self) -> Option<(&str, u16)> {
+        let address = [&self.internal_address, &self.address].into_iter().find(|it| !it.is_empty());
+        let address = address.map_or("", String::as_str);
+        let port = if self.internal_port == 0 { self.port } else { self.internal_port };
+        Some((address, port)).filter(|internal| *internal != (&self.address, self.port))
     }
 }

@@ -25,15 +25,52 @@ const MOVED: &[(&str, &str)] = &[
     ("global_redis_presence_user_mapping", "engine.redis.presence_user_mapping"),
     ("internal_address", "http_server.internal_address"),
     ("internal_port", "http_server.internal_port"),
+    ("internal_tls", "http_server.internal_tls"),
     ("name", "node.name"),
     ("namespaces", "channel.namespaces"),
     ("node_info_metrics_aggregate_interval", "node.info_metrics_aggregate_interval"),
     ("ping_interval", "client.ping_interval"),
     ("pong_timeout", "client.pong_timeout"),
     ("port", "http_server.port"),
+    ("proxy_connect_endpoint", "client.proxy.connect.enabled"),
+    ("proxy_refresh_endpoint", "client.proxy.refresh.enabled"),
     ("separate_subscription_token_config", "client.subscription_token.enabled"),
     ("shutdown_timeout", "shutdown.timeout"),
+    ("tls", "http_server.tls"),
+    ("tls_autocert", "http_server.tls_autocert"),
+    (
+        "user_personal_channel_namespace",
+        "client.subscribe_to_user_personal_channel.personal_channel_namespace",
+    ),
+    (
+        "user_personal_single_connection",
+        "client.subscribe_to_user_personal_channel.single_connection",
+    ),
+    ("user_subscribe_to_personal", "client.subscribe_to_user_personal_channel.enabled"),
     ("websocket_disable", "websocket.disabled"),
+];
+
+/// Channel options that had other names.
+const CHANNEL_OPTIONS: &[(&str, &str)] = &[
+    ("proxy_publish", "publish_proxy_enabled"),
+    ("proxy_subscribe", "subscribe_proxy_enabled"),
+    ("proxy_subscribe_stream", "subscribe_stream_proxy_enabled"),
+];
+
+/// Says that proxies have names, and that naming one is what switches it on.
+const GRANULAR: &str = "granular_proxy_mode";
+
+/// What then names proxies of connections, and what that switches on.
+const NAMED: &[(&str, &str)] = &[
+    ("connect_proxy_name", "client.proxy.connect.enabled"),
+    ("refresh_proxy_name", "client.proxy.refresh.enabled"),
+];
+
+/// The same for options of channels.
+const NAMED_OF_CHANNELS: &[(&str, &str)] = &[
+    ("publish_proxy_name", "publish_proxy_enabled"),
+    ("subscribe_proxy_name", "subscribe_proxy_enabled"),
+    ("subscribe_stream_proxy_name", "subscribe_stream_proxy_enabled"),
 ];
 
 /// Beginnings of flat names, and the sections that they became.
@@ -81,9 +118,12 @@ pub(crate) fn modern(tree: &Value) -> Value {
         }
     }
     let options = channel_options();
+    let granular = old.remove(GRANULAR).is_some_and(|value| value == true);
     let mut new = Object::new();
     for (name, value) in old {
-        match place_today(&name, &value, &options) {
+        let named = NAMED.iter().find(|(old, _)| granular && *old == name);
+        let place = named.map(|(_, today)| (*today).to_owned());
+        match place.or_else(|| place_today(&name, &value, &options)) {
             Some(path) => moved.push((path, value)),
             None => drop(new.insert(name, value)),
         }
@@ -93,7 +133,8 @@ pub(crate) fn modern(tree: &Value) -> Value {
     }
     if let Some(Value::Object(channel)) = new.get_mut("channel") {
         for namespace in ["without_namespace", "namespaces"] {
-            channel.get_mut(namespace).into_iter().for_each(presence_for_client);
+            let options = channel.get_mut(namespace).into_iter();
+            options.for_each(|options| modern_options(options, granular));
         }
     }
     Value::Object(new)
@@ -109,7 +150,8 @@ fn place_today(name: &str, value: &Value, channel_options: &[String]) -> Option<
     if let Some((_, path)) = MOVED.iter().find(|(old, _)| *old == name) {
         return Some((*path).to_owned());
     }
-    if name == DISABLE || channel_options.iter().any(|option| option == name) {
+    let of_channels = CHANNEL_OPTIONS.iter().chain(NAMED_OF_CHANNELS).any(|(old, _)| *old == name);
+    if name == DISABLE || of_channels || channel_options.iter().any(|option| option == name) {
         return Some(join("channel.without_namespace", name));
     }
     SECTIONS.iter().find_map(|(beginning, section)| {
@@ -169,10 +211,23 @@ fn user_status(section: Value, mut is_old: bool) -> Value {
 /// Version 3: presence was for every client unless it was switched off.
 const DISABLE: &str = "presence_disable_for_client";
 
-fn presence_for_client(options: &mut Value) {
+/// The options of channels with the names of today; `granular` as [`GRANULAR`] says.
+fn modern_options(options: &mut Value, granular: bool) {
     match options {
-        Value::Array(namespaces) => namespaces.iter_mut().for_each(presence_for_client),
+        Value::Array(namespaces) => {
+            namespaces.iter_mut().for_each(|namespace| modern_options(namespace, granular));
+        }
         Value::Object(options) => {
+            for (old, today) in CHANNEL_OPTIONS {
+                if let Some(value) = options.remove(*old) {
+                    insert(options, today, value);
+                }
+            }
+            for (name, switched_on) in NAMED_OF_CHANNELS {
+                if let Some(value) = options.get(*name).filter(|_| granular).cloned() {
+                    insert(options, switched_on, value);
+                }
+            }
             if let Some(disabled) = options.remove(DISABLE) {
                 let allowed = matches!(disabled, Value::Bool(false));
                 insert(options, "allow_presence_for_client", allowed.into());

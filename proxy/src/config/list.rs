@@ -66,7 +66,7 @@ impl<T: Entry> Setting for List<T> {
         }
     }
 
-    fn is_zero(&self) -> bool {
+    fn stands_for_default(&self, _value: &Value) -> bool {
         self.is_empty()
     }
 

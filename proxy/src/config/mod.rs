@@ -21,6 +21,7 @@ mod load;
 mod log;
 mod namespaces;
 mod node;
+mod origins;
 mod pattern;
 mod redis_address;
 mod redis_connection;
@@ -33,12 +34,14 @@ mod section;
 mod shutdown;
 mod token;
 mod unsupported;
+#[cfg(test)]
+mod useless;
 mod user_status;
 mod value;
 mod websocket;
 
 pub use channel::{Channel, ChannelOptions, DataFormat, Namespace};
-pub use client::Client;
+pub use client::{Client, ClientProxy, PersonalChannel};
 pub use engine::{Embedded, Engine, EngineType, Redis};
 pub use health::Health;
 pub use http_api::{ErrorMode, HttpApi};

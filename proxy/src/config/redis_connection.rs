@@ -174,6 +174,11 @@ impl RedisConnection {
             let what = "expected ASCII without spaces, as CLIENT SETNAME takes it";
             findings.check(good, &format!("{section}.{option}: {what}"));
         }
+        for (option, time) in
+            [("connect_timeout", &self.connect_timeout), ("io_timeout", &self.io_timeout)]
+        {
+            findings.more_than_zero(&format!("{section}.{option}"), time);
+        }
         self.check_places(section, findings);
         self.check_urls(section, findings);
         let placed = self.placed();

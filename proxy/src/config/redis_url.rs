@@ -230,7 +230,11 @@ fn switch(value: &str) -> Result<bool, &'static str> {
 /// Zero stands for the default, as everywhere.
 fn time(value: &str) -> Result<Option<Duration>, &'static str> {
     let time = duration::parse(value).map_err(|_| "expected a duration such as 500ms or 2s")?;
-    Ok(Some(time).filter(|time| !time.is_zero()))
+    match value {
+        "" => Ok(None),
+        _ if time.is_zero() => Err("expected more than 0"),
+        _ => Ok(Some(time)),
+    }
 }
 
 /// Undoes percent-encoding; `None` where it is broken or no UTF-8.

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{section::a_kind, value::Leaf};
+use super::{
+    section::a_kind,
+    value::{Leaf, trimmed},
+};
 
 /// A key or a password. It prints as `***`, and no message of ours ever holds it.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -38,7 +41,7 @@ impl fmt::Debug for Secret {
 impl Leaf for Secret {
     fn from_value(value: &Value, _words: bool) -> Result<Self, String> {
         match value {
-            Value::String(text) => Ok(Self::new(text)),
+            Value::String(text) => trimmed(text.clone()).map(Self::new),
             Value::Number(number) if number.is_u64() => Ok(Self::new(number.to_string())),
             // Not other numbers: their digits may not be those that were written.
             other => Err(format!("expected a string, got {}", a_kind(other))),

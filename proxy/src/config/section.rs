@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value};
 
+use super::value::Leaf;
+
 /// Anything that options can be read into: one option, a section of them, a list of sections.
 pub(crate) trait Setting {
     /// Takes `value` over what is there; what is wrong with it goes to `findings`.
@@ -11,8 +13,8 @@ pub(crate) trait Setting {
     /// For sections: takes the fields it knows out of an object.
     fn take(&mut self, _fields: &mut Fields<'_>) {}
 
-    /// Whether it is zero or empty, which stands for the default.
-    fn is_zero(&self) -> bool {
+    /// Whether what was read from `value` stands for the default: what is empty does.
+    fn stands_for_default(&self, _value: &Value) -> bool {
         false
     }
 
@@ -120,6 +122,20 @@ impl Findings {
     }
 }
 
+impl Findings {
+    /// Refuses what would keep an option from doing anything at all.
+    pub(crate) fn more_than_zero<T: Leaf>(&mut self, option: &str, value: &T) {
+        self.check(!Leaf::is_zero(value), &format!("{option}: expected more than 0"));
+    }
+
+    /// Warns, at each start, of a switch that is `on` and opens the server.
+    pub(crate) fn insecure(&mut self, on: bool, option: &str, what: &str) {
+        if on {
+            self.warnings.push(format!("{option}: insecure, {what}"));
+        }
+    }
+}
+
 // === impl Fields ===
 
 impl<'a> Fields<'a> {
@@ -142,7 +158,7 @@ impl<'a> Fields<'a> {
         // `null` is how a template that fills in nothing looks; it sets nothing.
         let Some(value) = self.left.remove(key).filter(|value| !value.is_null()) else { return };
         setting.read(&value, &self.place.child(key), self.findings);
-        if setting.is_zero() {
+        if setting.stands_for_default(&value) {
             *setting = default;
         }
     }

@@ -12,6 +12,7 @@ const KNOWN_ELSEWHERE: &[&str] = &[
     "client.connect_code_to_unidirectional_disconnect",
     "client.expired_sub_close_delay",
     "client.history_max_publication_limit",
+    "client.insecure_skip_token_signature_verify",
     "client.presence_update_interval",
     "client.proxy",
     "client.recovery_max_publication_limit",

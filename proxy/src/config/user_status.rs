@@ -6,6 +6,7 @@ use super::{
     engine::{Engine, EngineType},
     redis_connection::RedisConnection,
     redis_shard::RedisShard,
+    refused::NotYet,
     section::{Findings, section},
 };
 
@@ -18,6 +19,10 @@ section! {
         redis: UserStatusRedis = UserStatusRedis::default(),
         /// How long a user is remembered after the last update.
         expire_interval: Duration = Duration::from_secs(720 * 3600),
+        /// Keeps clients from saying that they are active.
+        disable_for_client: NotYet = NotYet,
+        /// A pattern for what clients say of their state.
+        state_regex: NotYet = NotYet,
         /// Into how many keys users are spread; must never change over stored data.
         partitions: u32 = 256,
     }

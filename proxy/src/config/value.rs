@@ -19,6 +19,12 @@ pub(crate) trait Leaf: Sized + Debug {
 
     fn is_zero(&self) -> bool;
 
+    /// Whether what was read from `value` stands for the default. Numbers and durations of zero do
+    /// not: they are zero, or refused.
+    fn stands_for_default(&self, _value: &Value) -> bool {
+        self.is_zero()
+    }
+
     /// As it is written in a configuration; empty for nothing.
     fn shown(&self) -> String {
         if self.is_zero() { String::new() } else { format!("{self:?}") }
@@ -33,8 +39,8 @@ impl<T: Leaf> Setting for T {
         }
     }
 
-    fn is_zero(&self) -> bool {
-        Leaf::is_zero(self)
+    fn stands_for_default(&self, value: &Value) -> bool {
+        Leaf::stands_for_default(self, value)
     }
 
     fn list(&self, path: &str, doc: &'static str, out: &mut Vec<Opt>) {
@@ -94,10 +100,28 @@ macro_rules! whole_numbers {
             fn is_zero(&self) -> bool {
                 *self == 0
             }
+
+            fn stands_for_default(&self, value: &Value) -> bool {
+                is_empty(value)
+            }
         }
     )*};
 }
 whole_numbers!(u8 u16 u32 i64 usize);
+
+/// How a template writes what it does not fill in.
+fn is_empty(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// The text itself, unless there is whitespace around it: such a value never equals what it is
+/// compared with, and mostly comes from a line break at the end of a file.
+pub(crate) fn trimmed(text: String) -> Result<String, String> {
+    if text.trim() == text && !text.contains(['\n', '\r']) {
+        return Ok(text);
+    }
+    Err("expected no line break and no whitespace around the value".to_owned())
+}
 
 /// A whole number, also as a string and as `8000.0`; an empty string is zero.
 fn whole(value: &Value) -> Option<i128> {
@@ -108,7 +132,7 @@ fn whole(value: &Value) -> Option<i128> {
 
 impl Leaf for String {
     fn from_value(value: &Value, _words: bool) -> Result<Self, String> {
-        text(value).ok_or_else(|| expected("a string", value))
+        text(value).ok_or_else(|| expected("a string", value)).and_then(trimmed)
     }
 
     fn is_zero(&self) -> bool {
@@ -118,7 +142,8 @@ impl Leaf for String {
 
 impl Leaf for PathBuf {
     fn from_value(value: &Value, _words: bool) -> Result<Self, String> {
-        text(value).map(Self::from).ok_or_else(|| expected("a path", value))
+        let path = text(value).ok_or_else(|| expected("a path", value))?;
+        trimmed(path).map(Self::from)
     }
 
     fn is_zero(&self) -> bool {
@@ -149,7 +174,7 @@ impl Leaf for Vec<String> {
 impl Leaf for Duration {
     fn from_value(value: &Value, _words: bool) -> Result<Self, String> {
         match value {
-            // Zero needs no unit, and stands for the default as every zero does.
+            // Zero needs no unit.
             Value::Number(number) if number.as_f64() == Some(0.0) => Ok(Self::ZERO),
             Value::String(text) => duration::parse(text),
             // Centrifugo takes it for nanoseconds, so that `60` silently means nothing at all.
@@ -160,6 +185,10 @@ impl Leaf for Duration {
 
     fn is_zero(&self) -> bool {
         Duration::is_zero(self)
+    }
+
+    fn stands_for_default(&self, value: &Value) -> bool {
+        is_empty(value)
     }
 
     fn shown(&self) -> String {

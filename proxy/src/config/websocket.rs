@@ -26,5 +26,7 @@ impl WebSocket {
             self.handler_prefix.starts_with('/'),
             "websocket.handler_prefix: expected a path that starts with \"/\"",
         );
+        findings.more_than_zero("websocket.message_size_limit", &self.message_size_limit);
+        findings.more_than_zero("websocket.write_timeout", &self.write_timeout);
     }
 }

@@ -58,7 +58,8 @@ fn servers_and_sockets() {
         "redis://[fe80::0:1]",
         "rediss://h",
         "redis://h?tls_enabled=true&connect_timeout=500ms&io_timeout=2s&db=4",
-        "redis://h?tls_enabled=false&force_resp2=false&replica_client_enabled=0&io_timeout=0",
+        "redis://h?tls_enabled=false&force_resp2=false&replica_client_enabled=0",
+        "redis://h?io_timeout=0",
         "redis://h?force_resp2=true&replica_client_enabled=true",
         "unix:///run/redis.sock",
         "unix://ann:pass@/run/redis.sock?db=2&io_timeout=1s",
@@ -92,8 +93,10 @@ rediss://h
   Server h:6379 tls=true sentinel_tls=true
 redis://h?tls_enabled=true&connect_timeout=500ms&io_timeout=2s&db=4
   Server h:6379 db=4 tls=true connect_timeout=500ms io_timeout=2s
-redis://h?tls_enabled=false&force_resp2=false&replica_client_enabled=0&io_timeout=0
+redis://h?tls_enabled=false&force_resp2=false&replica_client_enabled=0
   Server h:6379 tls=false
+redis://h?io_timeout=0
+  parameter io_timeout: expected more than 0
 redis://h?force_resp2=true&replica_client_enabled=true
   Server h:6379 ignored=parameter force_resp2: has no effect, RESP3 is always used; parameter replica_client_enabled: has no effect
 unix:///run/redis.sock
