@@ -150,6 +150,37 @@ fn half_a_head_ends_after_some_time() {
 }
 
 #[test]
+fn half_a_body_is_told_so_in_the_end() {
+    let stack = Stack::start();
+    let whole = call("publish", r#"{"channel":"room","data":1}"#);
+    let mut half = send(&stack, &whole[..whole.len() - 5]);
+    let text = answer(&mut half);
+    assert!(text.starts_with("HTTP/1.1 408"), "{text}");
+    assert!(text.ends_with("expected a body within 30s\n"), "{text}");
+}
+
+#[test]
+fn bodies_that_are_none_are_told_what_was_expected() {
+    let stack = Stack::start();
+    let (key, large) = (config::API_KEY, 33 << 20);
+    let head = format!("POST /api/info HTTP/1.1\r\nHost: a\r\nX-API-Key: {key}\r\n");
+    let mut too_large = send(&stack, &format!("{head}Content-Length: {large}\r\n\r\n"));
+    // The rest may find the connection closed.
+    let _ = too_large.write_all(&vec![b' '; large]);
+    let text = answer(&mut too_large);
+    assert!(text.starts_with("HTTP/1.1 413"), "{text}");
+    assert!(text.ends_with("expected a body of at most 32 MiB\n"), "{text}");
+    let mut no_text = connect(&stack);
+    let head = format!("{head}Content-Length: 5\r\n\r\n");
+    no_text.write_all(&[head.as_bytes(), b"{\"\xff\"}"].concat()).expect("it is taken");
+    let text = answer(&mut no_text);
+    assert!(text.starts_with("HTTP/1.1 400") && text.ends_with("Bad Request\n"), "{text}");
+    eventually("the log says why", || stack.server.log().contains("UTF-8").then_some(()));
+    let get = stack.http().get("/api/info");
+    assert_eq!((get.status, get.headers["allow"].as_str(), get.body.as_str()), (405, "POST", ""));
+}
+
+#[test]
 fn half_a_request_does_not_hold_up_a_stop() {
     let mut stack = Stack::start();
     let whole = call("publish", r#"{"channel":"room","data":1}"#);

@@ -76,7 +76,7 @@ pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
 
 /// Whether `bytes` are one JSON value in UTF-8, however deep it nests.
 ///
-/// The check takes no stack: serde_json skips a value in a loop, with a byte of memory for each level.
+/// The check takes no stack: `serde_json` skips a value in a loop, with a byte of memory a level.
 /// A test holds it to that on a small stack.
 pub fn is_json(bytes: &[u8]) -> bool {
     // Skipped strings are not looked at, so that this is left to us.

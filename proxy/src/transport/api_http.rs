@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{self, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -141,15 +141,18 @@ async fn body(state: &State, request: Request) -> Result<String, Response> {
 }
 
 async fn read(state: &State, body: Body) -> Result<String, Response> {
+    let too_long = || too_large(&format!("expected a body of at most {} MiB", BODY >> 20));
+    // Before a byte of it is read, where its length is told.
+    if body.size_hint().lower() > BODY as u64 {
+        return Err(too_long());
+    }
     let Ok(read) = tokio::time::timeout(READ, to_bytes(body, BODY)).await else {
         let text = format!("Request Timeout: expected a body within {READ:?}\n");
         return Err(plain(StatusCode::REQUEST_TIMEOUT, text));
     };
     let bytes = match read {
         Ok(bytes) => bytes,
-        Err(error) if is_too_large(&error) => {
-            return Err(too_large(&format!("expected a body of at most {} MiB", BODY >> 20)));
-        }
+        Err(error) if is_too_large(&error) => return Err(too_long()),
         // The client is gone, or its chunks are none.
         Err(_) => return Err(plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")),
     };
