@@ -59,11 +59,12 @@ impl App {
     /// Binds the ports and starts the embedded Redis, if there is to be one.
     pub async fn build(mut config: Config) -> Result<Self, StartError> {
         let http = &mut config.http_server;
+        let limit = http.connection_limit;
         let internal = match http.internal() {
-            Some((address, port)) => Some(bind("http_server.internal_port", address, port).await?),
+            Some(place) => Some(bind("http_server.internal_port", place, limit).await?),
             None => None,
         };
-        let main = bind("http_server.port", &http.address, http.port).await?;
+        let main = bind("http_server.port", (&http.address, http.port), limit).await?;
         // Where it was 0: node names hold it.
         http.port = main.address().map_or(http.port, |address| address.port());
         let redis = match config.engine.kind {
@@ -161,7 +162,7 @@ fn state(config: Arc<Config>, store: Store, hub: Hub, stop: CancellationToken) -
         clock: Clock::system(),
         version: VERSION,
     });
-    let api = Arc::new(Api { config, hub, store });
+    let api = Arc::new(Api::new(config, hub, store));
     let client = &context.config.client;
     let admission = Admission::new(client.connection_limit, client.connection_rate_limit);
     State {
@@ -204,8 +205,12 @@ async fn within(limit: Duration, work: impl Future<Output = ()>) {
     }
 }
 
-async fn bind(option: &'static str, address: &str, port: u16) -> Result<Server, StartError> {
-    Server::bind(address, port).await.map_err(|source| StartError::Bind {
+async fn bind(
+    option: &'static str,
+    (address, port): (&str, u16),
+    limit: usize,
+) -> Result<Server, StartError> {
+    Server::bind(address, port, limit).await.map_err(|source| StartError::Bind {
         option,
         address: format!("{address}:{port}"),
         source,

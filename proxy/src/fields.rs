@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::value::RawValue;
+
+/// Most members of one object: no frame has more, and no call needs more.
+const MEMBERS: usize = 16_384;
 
 /// What is not an object of the expected shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +100,21 @@ impl<'a> Fields<'a> {
             .map_err(|_| wrong(name, "a list of strings"))
     }
 
+    /// The same for a list that may be long: `None` when it has more than `most`, none of which is
+    /// kept then.
+    pub fn strings_up_to(&self, name: &str, most: usize) -> Result<Option<Vec<String>>, Malformed> {
+        let Some(raw) = self.present(name) else { return Ok(Some(Vec::new())) };
+        let mut read = serde_json::Deserializer::from_str(raw.get());
+        read.deserialize_seq(UpTo(most)).map_err(|_| wrong(name, "a list of strings"))
+    }
+
+    /// Whether `text` begins with at most `most` values. The rest is not looked at, nor is any of
+    /// them kept.
+    pub fn are_at_most(text: &str, most: usize) -> bool {
+        let values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+        values.take_while(Result::is_ok).take(most + 1).count() <= most
+    }
+
     /// A nested object; `None` when absent or `null`.
     pub fn object(&self, name: &str) -> Result<Option<Fields<'a>>, Malformed> {
         match self.present(name) {
@@ -117,6 +135,11 @@ impl<'a> Fields<'a> {
                 Ok((key.into_owned(), fields))
             })
             .collect()
+    }
+
+    /// Whether a member is a list without elements.
+    pub fn is_empty_list(&self, name: &str) -> bool {
+        self.has(name) && self.strings_up_to(name, 0).is_ok_and(|list| list.is_some())
     }
 
     /// Whether a member is there and is not `null`.
@@ -164,9 +187,35 @@ impl<'de> Visitor<'de> for Members {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut members = Vec::new();
         while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+            if members.len() >= MEMBERS {
+                return Err(M::Error::custom(format!("expected at most {MEMBERS} members")));
+            }
             members.push((key, value));
         }
         Ok(Fields { members })
+    }
+}
+
+/// Reads strings as long as there are no more than so many; `null` is an empty one.
+struct UpTo(usize);
+
+impl<'de> Visitor<'de> for UpTo {
+    type Value = Option<Vec<String>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of strings")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Self::Value, S::Error> {
+        let mut strings = Vec::new();
+        while let Some(string) = list.next_element::<Option<String>>()? {
+            strings.push(string.unwrap_or_default());
+            if strings.len() > self.0 {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+        }
+        Ok(Some(strings))
     }
 }
 
@@ -230,6 +279,17 @@ mod tests {
             "users: expected a list of strings"
         );
         assert!(fields.object("users").is_err());
+        let up_to = |most: usize| {
+            let list = Fields::parse(r#"{"users":["a",null,"c"]}"#).unwrap();
+            list.strings_up_to("users", most).unwrap()
+        };
+        assert_eq!(up_to(3).unwrap(), ["a", "", "c"]);
+        assert_eq!(up_to(2), None);
+        for bad in [r#"{"users":["a",5]}"#, r#"{"users":"42"}"#] {
+            let list = Fields::parse(bad).unwrap();
+            assert!(list.strings_up_to("users", 9).is_err(), "{bad}");
+        }
+        assert!(Fields::are_at_most("{} {} {", 2) && !Fields::are_at_most("{}{}{}", 2));
         assert!(fields.string("neg").is_err());
         assert!(fields.flag("neg").is_err());
     }

@@ -13,6 +13,7 @@ pub mod fields;
 pub mod hub;
 pub mod log_limit;
 pub mod notify;
+pub mod payload;
 pub mod permission;
 pub mod protocol;
 pub mod session;

@@ -1,5 +1,7 @@
 //! Who may do what with a channel: the rules alone, as functions over plain values.
 
+use rollcall_wire::Info;
+
 use crate::{
     channel_name::{self, Resolved},
     config::{Channel, DataFormat},
@@ -145,7 +147,7 @@ pub fn may_publish(
     asker: &Asker<'_>,
     channel: &Resolved<'_>,
     subscribed: bool,
-    data: &[u8],
+    data: &Info<'_>,
 ) -> Result<(), Denied> {
     well_formed(channel)?;
     if !may_hold(channel.data_format(), data) {
@@ -162,13 +164,13 @@ pub fn may_publish(
 }
 
 /// Whether a publication in this format may hold `data`.
-pub fn may_hold(format: DataFormat, data: &[u8]) -> bool {
-    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok();
-    match format {
-        DataFormat::NotEmpty => !data.is_empty(),
-        DataFormat::Json => is_json(),
-        DataFormat::JsonObject => data.trim_ascii_start().starts_with(b"{") && is_json(),
-        DataFormat::Binary => true,
+pub fn may_hold(format: DataFormat, data: &Info<'_>) -> bool {
+    match (format, data) {
+        (DataFormat::NotEmpty, data) => *data != Info::None,
+        (DataFormat::Json, data) => matches!(data, Info::Json(_)),
+        (DataFormat::JsonObject, Info::Json(json)) => json.trim_ascii_start().starts_with(b"{"),
+        (DataFormat::JsonObject, _) => false,
+        (DataFormat::Binary, _) => true,
     }
 }
 

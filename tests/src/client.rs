@@ -113,6 +113,15 @@ impl Client {
         self.reads(Instant::now() + limit)
     }
 
+    /// The next text frame as it came, for lines that are too deep to be read into a value.
+    pub fn frame(&mut self) -> String {
+        self.socket.get_ref().set_read_timeout(Some(patience())).expect("patience is not zero");
+        match self.socket.read() {
+            Ok(Message::Text(text)) => text.to_string(),
+            other => panic!("a text frame was expected, and this came: {other:?}"),
+        }
+    }
+
     /// The next reply or push.
     pub fn line(&mut self) -> Value {
         match self.hears() {

@@ -9,6 +9,9 @@ use ureq::http::{Request, Response};
 
 use crate::wait::patience;
 
+/// The largest answer that is read.
+const LARGE: u64 = 1 << 30;
+
 /// A client of one server.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -47,6 +50,19 @@ impl Http {
     /// A `POST` of a body as it is.
     pub fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         self.send("POST", path, headers, body)
+    }
+
+    /// A call of the server API whose answer may be larger than others.
+    pub fn post_large(&self, path: &str, key: &str, body: &str) -> Answer {
+        let request = Request::post(format!("{}{path}", self.base)).header("X-API-Key", key);
+        let request = request.body(body).expect("the request is well-formed");
+        let mut response = self.agent.run(request).expect("an answer comes");
+        let body = response.body_mut().with_config().limit(LARGE).read_to_string();
+        Answer {
+            status: response.status().as_u16(),
+            headers: BTreeMap::new(),
+            body: body.expect("the whole answer comes"),
+        }
     }
 
     /// Any request; one without an answer is a failure of the test.

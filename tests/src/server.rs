@@ -98,8 +98,13 @@ impl Server {
 
     /// A new client of a user, connected.
     pub fn client(&self, user: &str) -> Client {
+        self.client_with(&crate::token::of(user))
+    }
+
+    /// A new client with a token, connected.
+    pub fn client_with(&self, token: &str) -> Client {
         let mut client = self.websocket();
-        client.connect(&crate::token::of(user));
+        client.connect(token);
         client
     }
 

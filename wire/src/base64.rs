@@ -14,6 +14,14 @@ pub(crate) fn push(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// Whether `text` may be what [`push`] writes.
+pub(crate) fn is_valid(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    text.len().is_multiple_of(4)
+        && text.len() - digits.len() <= 2
+        && digits.bytes().all(|byte| ALPHABET.contains(&byte))
+}
+
 #[cfg(test)]
 mod tests {
     fn encoded(bytes: &[u8]) -> String {
@@ -30,5 +38,11 @@ mod tests {
             assert_eq!(encoded(plain.as_bytes()), base64);
         }
         assert_eq!(encoded(&[0xff, 0xfe, 0x00]), "//4A");
+        for good in ["", "Zg==", "Zm8=", "//4A"] {
+            assert!(super::is_valid(good), "{good}");
+        }
+        for bad in ["Z", "Zg=", "Zg===", "Z===", "Zm 8", "Zm_8", "Zm\n8", "=Zg="] {
+            assert!(!super::is_valid(bad), "{bad}");
+        }
     }
 }

@@ -12,8 +12,6 @@ pub const INFO: usize = 64 * 1024;
 pub const KEY: usize = 1024;
 /// Most names (clients, users or keys) in one command.
 pub const NAMES: usize = 10_000;
-/// Deepest nesting of an info that is still embedded as JSON.
-pub const JSON_DEPTH: usize = 128;
 /// Longest page a `SCAN` returns, in members.
 pub const PAGE: usize = 10_000;
 /// Longest `EX`, in seconds; a `PX` of an entry is at most a thousand times that.

@@ -1,6 +1,6 @@
 //! A member of a roster and the info bytes attached to it, as JSON shows them.
 
-use crate::{base64, caps, json};
+use crate::{base64, json};
 
 /// Info bytes and how JSON shows them.
 ///
@@ -11,7 +11,7 @@ pub enum Info<'a> {
     /// Not given, or given empty.
     #[default]
     None,
-    /// Valid JSON, nested at most [`caps::JSON_DEPTH`] deep.
+    /// Valid JSON, however deep.
     Json(&'a [u8]),
     /// Anything else.
     Bytes(&'a [u8]),
@@ -37,7 +37,7 @@ impl<'a> Info<'a> {
     pub fn classify(bytes: &'a [u8]) -> Self {
         if bytes.is_empty() {
             Self::None
-        } else if json::is_json(bytes, caps::JSON_DEPTH) {
+        } else if json::is_json(bytes) {
             Self::Json(bytes)
         } else {
             Self::Bytes(bytes)

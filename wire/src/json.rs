@@ -74,34 +74,14 @@ pub(crate) fn push_number(out: &mut Vec<u8>, mut value: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Whether `bytes` are one JSON value in UTF-8 that nests at most `max_depth` deep.
-pub(crate) fn is_json(bytes: &[u8], max_depth: usize) -> bool {
-    if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
-        return false;
-    }
-    // Depth first: the parser below must not be the one to meet a million brackets.
-    let shallow = bytes.len() <= max_depth || depth(bytes) <= max_depth;
-    shallow && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
-}
-
-/// The deepest bracket nesting outside strings; right for valid JSON, an estimate otherwise.
-fn depth(bytes: &[u8]) -> usize {
-    let (mut depth, mut deepest) = (0usize, 0);
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in bytes {
-        match (in_string, byte) {
-            (true, _) if escaped => escaped = false,
-            (true, b'\\') => escaped = true,
-            (_, b'"') => in_string = !in_string,
-            (false, b'[' | b'{') => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
+/// Whether `bytes` are one JSON value in UTF-8, however deep it nests.
+///
+/// The check takes no stack: `serde_json` skips a value in a loop, with a byte of memory a level.
+/// A test holds it to that on a small stack.
+pub fn is_json(bytes: &[u8]) -> bool {
+    // Skipped strings are not looked at, so that this is left to us.
+    (bytes.is_ascii() || std::str::from_utf8(bytes).is_ok())
+        && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 #[cfg(test)]
@@ -109,15 +89,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_one_shallow_utf8_value_is_json() {
+    fn only_one_value_in_utf8_is_json() {
         for good in ["1", " {\"a\":[1,2]}\n", "\"[[[[\"", "null"] {
-            assert!(is_json(good.as_bytes(), 4), "{good}");
+            assert!(is_json(good.as_bytes()), "{good}");
         }
-        for bad in ["", "{", "1 2", "[[[[[]]]]]", "\"\n\"", "nul"] {
-            assert!(!is_json(bad.as_bytes(), 4), "{bad}");
+        for bad in ["", "{", "1 2", "[[[]]", "[}", "\"\n\"", "nul", "{\"a\":1}}"] {
+            assert!(!is_json(bad.as_bytes()), "{bad}");
         }
-        assert!(!is_json(b"\"\xff\"", 4));
-        assert!(!is_json("[".repeat(1_000_000).as_bytes(), 128));
+        assert!(!is_json(b"\"\xff\""));
+    }
+
+    #[test]
+    fn depth_takes_no_stack() {
+        const LEVELS: usize = 1_000_000;
+        let check = || {
+            let (open, object) = ("[".repeat(LEVELS), "{\"a\":".repeat(LEVELS));
+            assert!(is_json(format!("{open}{}", "]".repeat(LEVELS)).as_bytes()));
+            assert!(is_json(format!("{object}1{}", "}".repeat(LEVELS)).as_bytes()));
+            assert!(!is_json(open.as_bytes()) && !is_json(object.as_bytes()));
+        };
+        let small = std::thread::Builder::new().stack_size(64 * 1024).spawn(check);
+        small.unwrap().join().unwrap();
     }
 
     proptest::proptest! {

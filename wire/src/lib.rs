@@ -26,5 +26,5 @@ mod json;
 
 pub use event::{Change, Event, Head, Why};
 pub use info::{Info, Member};
-pub use json::push_string;
+pub use json::{is_json, push_string};
 pub use names::Names;

@@ -1,5 +1,8 @@
 //! What travels on a roster's channel, read back: publications and events alike.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -63,21 +66,32 @@ pub struct Entry<'a> {
     pub info: &'a RawValue,
 }
 
-/// A publication as it was received; every part is ready to be sent on.
+/// A publication as it was received; every part is of the form that clients expect.
 #[derive(Debug, Deserialize)]
 pub struct Published<'a> {
     /// The payload when it is JSON; `null` is a payload.
     #[serde(borrow, default, deserialize_with = "given")]
     pub data: Option<&'a RawValue>,
-    /// The payload in base64 when it is not, quotes included.
+    /// The payload in base64 when it is not.
     #[serde(borrow, default)]
-    pub b64data: Option<&'a RawValue>,
-    /// The publisher.
+    pub b64data: Option<Cow<'a, str>>,
+    /// The publisher as a `ClientInfo` object.
     #[serde(borrow, default)]
     pub info: Option<&'a RawValue>,
-    /// The tags.
+    /// The tags, an object of strings.
     #[serde(borrow, default)]
     pub tags: Option<&'a RawValue>,
+}
+
+/// The members of a `ClientInfo` object that every one has.
+#[derive(Debug, Deserialize)]
+pub struct Who<'a> {
+    /// The client id.
+    #[serde(borrow)]
+    pub client: Cow<'a, str>,
+    /// The user id.
+    #[serde(borrow)]
+    pub user: Cow<'a, str>,
 }
 
 /// A member that is there, whatever it holds.
@@ -120,20 +134,49 @@ impl Publication<'_> {
     }
 }
 
+// === impl Who ===
+
+impl<'a> Who<'a> {
+    /// The client and the user that an info names; `None` when it is no `ClientInfo`.
+    pub fn of(info: &'a RawValue) -> Option<Self> {
+        serde_json::from_str(info.get()).ok()
+    }
+}
+
+// === impl Published ===
+
+impl Published<'_> {
+    /// Whether clients can read it: anybody with the rights of a Redis user may publish here.
+    fn is_readable(&self) -> bool {
+        let strings = |tags: &RawValue| {
+            serde_json::from_str::<BTreeMap<Cow<'_, str>, Cow<'_, str>>>(tags.get()).is_ok()
+        };
+        self.b64data.as_deref().is_none_or(crate::base64::is_valid)
+            && self.info.is_none_or(|info| Who::of(info).is_some())
+            && self.tags.is_none_or(strings)
+    }
+}
+
 // === impl Message ===
 
 impl<'a> Message<'a> {
-    /// Reads a message; `None` for what is not one, which listeners count and drop.
+    /// Reads a message; `None` for what is not one, or not one that clients can read, which
+    /// listeners count and drop.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let tag: Tag<'_> = serde_json::from_str(text).ok()?;
-        Some(match tag.t {
+        let message = match tag.t {
             "join" => Self::Join(serde_json::from_str(text).ok()?),
             "update" => Self::Update(serde_json::from_str(text).ok()?),
             "leave" => Self::Leave(serde_json::from_str(text).ok()?),
             "reset" => Self::Reset { seq: tag.seq, db: tag.db },
             "pub" => Self::Publication(serde_json::from_str(text).ok()?),
             _ => return None,
+        };
+        // Of an event only those who listen to members need to know its member: see `Who`.
+        Some(message).filter(|message| match message {
+            Self::Publication(published) => published.is_readable(),
+            _ => true,
         })
     }
 
@@ -192,10 +235,24 @@ mod tests {
 
     #[test]
     fn garbage_is_no_message() {
-        let garbage: [&[u8]; 6] =
-            [b"", b"1", b"{}", b"{\"t\":\"what\"}", b"\xff", b"{\"t\":\"join\",\"seq\":-1}"];
+        let garbage: [&[u8]; 11] = [
+            b"",
+            b"1",
+            b"{}",
+            b"{\"t\":\"what\"}",
+            b"\xff",
+            b"{\"t\":\"join\",\"seq\":-1}",
+            br#"{"t":"pub","data":1,"info":{"client":"c"}}"#,
+            br#"{"t":"pub","data":1,"tags":{"a":1}}"#,
+            br#"{"t":"pub","data":1,"tags":[]}"#,
+            br#"{"t":"pub","b64data":1}"#,
+            br#"{"t":"pub","b64data":"a b="}"#,
+        ];
         for bytes in garbage {
-            assert!(Message::parse(bytes).is_none());
+            assert!(Message::parse(bytes).is_none(), "{}", String::from_utf8_lossy(bytes));
         }
+        let escaped = br#"{"t":"pub","b64data":"\/w==","tags":{"a":"b"}}"#;
+        let Some(Message::Publication(read)) = Message::parse(escaped) else { panic!() };
+        assert_eq!(read.b64data.as_deref(), Some("/w=="));
     }
 }

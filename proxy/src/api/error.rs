@@ -3,6 +3,9 @@
 use crate::protocol::write::Object;
 use crate::store::StoreError;
 
+/// Most channels or users that one call may name.
+pub(super) const NAMES: usize = 100_000;
+
 /// An error of the server API. Numbers are public; some texts differ from those of the client
 /// protocol's codes with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -15,8 +18,22 @@ pub enum ApiError {
     NotFound,
     #[error("bad request")]
     BadRequest,
+    #[error("bad request: {0}: expected at most {NAMES} in one call")]
+    TooMany(&'static str),
+    /// The replies to the commands before it are so large that this one was not carried out.
+    #[error("bad request: the replies to one body are over {0} MiB: send fewer commands in one")]
+    TooLarge(usize),
     #[error("not available")]
     NotAvailable,
+}
+
+/// Why a method did not do what it should.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The caller is told so.
+    Answer(ApiError),
+    /// The caller is told that it failed, and the log why.
+    Store(StoreError),
 }
 
 // === impl ApiError ===
@@ -27,7 +44,7 @@ impl ApiError {
             Self::Internal => 100,
             Self::UnknownChannel => 102,
             Self::NotFound => 104,
-            Self::BadRequest => 107,
+            Self::BadRequest | Self::TooMany(_) | Self::TooLarge(_) => 107,
             Self::NotAvailable => 108,
         }
     }
@@ -44,14 +61,14 @@ impl ApiError {
     }
 }
 
-impl From<StoreError> for ApiError {
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Answer(error)
+    }
+}
+
+impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        // Handled here: the caller learns no more than that. That Redis is away is logged once.
-        if matches!(error, StoreError::Away(_)) {
-            tracing::debug!(%error, "an api call failed");
-        } else {
-            tracing::warn!(%error, "an api call failed");
-        }
-        Self::Internal
+        Self::Store(error)
     }
 }

@@ -1,6 +1,6 @@
 //! `get_user_status`: when users were last active and last online.
 
-use super::{Api, ApiError, Method, Output};
+use super::{Api, Failure, Method, Names, Output, Subject, names};
 use crate::protocol::write::Object;
 use crate::protocol::{Fields, Malformed};
 use crate::store::Status;
@@ -8,7 +8,7 @@ use crate::store::Status;
 /// What `get_user_status` takes.
 #[derive(Debug)]
 pub(super) struct Request {
-    users: Vec<String>,
+    users: Names,
 }
 
 /// The users of the request, in order, and what is known of each.
@@ -21,13 +21,17 @@ impl Method for Request {
     type Output = Statuses;
 
     fn parse(params: &Fields<'_>) -> Result<Self, Malformed> {
-        Ok(Self { users: params.strings("users")? })
+        Ok(Self { users: names(params, "users")? })
     }
 
-    async fn call(self, api: &Api) -> Result<Statuses, ApiError> {
-        api.users(&self.users)?;
-        let statuses = api.store.statuses(&self.users).await?;
-        Ok(Statuses(self.users.into_iter().zip(statuses).collect()))
+    fn subject(&self) -> Subject<'_> {
+        Subject::of_users(&self.users)
+    }
+
+    async fn call(&self, api: &Api) -> Result<Statuses, Failure> {
+        let users = api.users(&self.users)?;
+        let statuses = api.store.statuses(users).await?;
+        Ok(Statuses(users.iter().cloned().zip(statuses).collect()))
     }
 }
 

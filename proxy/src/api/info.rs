@@ -2,7 +2,7 @@
 
 use rollcall_wire::control::Node;
 
-use super::{Api, ApiError, Method, Output};
+use super::{Api, Failure, Method, Output, Subject};
 use crate::protocol::write::Object;
 use crate::protocol::{Fields, Malformed};
 
@@ -23,7 +23,11 @@ impl Method for Request {
         Ok(Self)
     }
 
-    async fn call(self, api: &Api) -> Result<Info, ApiError> {
+    fn subject(&self) -> Subject<'_> {
+        Subject::Nothing
+    }
+
+    async fn call(&self, api: &Api) -> Result<Info, Failure> {
         Ok(Info(api.hub.nodes().await))
     }
 }

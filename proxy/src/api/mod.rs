@@ -8,6 +8,7 @@ mod info;
 mod presence;
 mod presence_stats;
 mod publish;
+mod subject;
 mod update_user_status;
 
 use std::future::Future;
@@ -16,11 +17,15 @@ use std::sync::Arc;
 use crate::channel_name::{self, Resolved};
 use crate::config::Config;
 use crate::hub::Hub;
+use crate::log_limit::LogLimit;
 use crate::protocol::write::Object;
 use crate::protocol::{Fields, Malformed, write};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 pub use error::ApiError;
+
+use error::{Failure, NAMES};
+use subject::Subject;
 
 /// Longest channel that a call may name: its key needs a prefix.
 const LONGEST_CHANNEL: usize = rollcall_wire::caps::KEY / 2;
@@ -31,7 +36,11 @@ pub struct Api {
     pub config: Arc<Config>,
     pub hub: Hub,
     pub store: Store,
+    failed: LogLimit,
 }
+
+/// Lines a minute about calls that failed.
+const LINES: u32 = 10;
 
 /// A method: its parameters, and what it does.
 trait Method: Sized + Send {
@@ -40,7 +49,10 @@ trait Method: Sized + Send {
     /// Takes the parameters; an error is a parameter of the wrong type.
     fn parse(params: &Fields<'_>) -> Result<Self, Malformed>;
 
-    fn call(self, api: &Api) -> impl Future<Output = Result<Self::Output, ApiError>> + Send;
+    /// What it is about, for the log.
+    fn subject(&self) -> Subject<'_>;
+
+    fn call(&self, api: &Api) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
 /// A result as the members of a JSON object.
@@ -89,7 +101,7 @@ macro_rules! methods {
                 match method {
                     $(stringify!($method) => {
                         let request = <$method::Request as Method>::parse(params)?;
-                        Ok(self.answer(request).await)
+                        Ok(self.answer(stringify!($method), request).await)
                     })*
                     _ => Ok(Err(ApiError::NotFound)),
                 }
@@ -103,11 +115,36 @@ for_each_method!(methods);
 // === impl Api ===
 
 impl Api {
-    async fn answer<M: Method>(&self, request: M) -> Answer {
-        let output = request.call(self).await?;
+    pub fn new(config: Arc<Config>, hub: Hub, store: Store) -> Self {
+        Self { config, hub, store, failed: LogLimit::a_minute(LINES) }
+    }
+
+    async fn answer<M: Method>(&self, method: &'static str, request: M) -> Answer {
+        let output = match request.call(self).await {
+            Ok(output) => output,
+            Err(Failure::Answer(error)) => return Err(error),
+            Err(Failure::Store(error)) => {
+                return Err(self.failed(method, request.subject(), &error));
+            }
+        };
         let mut result = Vec::new();
         write::object(&mut result, |body| output.write(body));
         Ok(result)
+    }
+
+    /// Says why a call failed; the caller learns no more than that it did.
+    fn failed(&self, method: &'static str, subject: Subject<'_>, error: &StoreError) -> ApiError {
+        let channel = subject.channel().map(tracing::field::display);
+        let user = subject.user().map(tracing::field::display);
+        if matches!(error, StoreError::Away(_)) {
+            // That Redis is away is logged once.
+            tracing::debug!(method, channel, user, %error, "an api call failed");
+        } else {
+            self.failed.say(|left_out| {
+                tracing::warn!(method, channel, user, %error, left_out, "an api call failed");
+            });
+        }
+        ApiError::Internal
     }
 
     /// The channel that a call names. The server API is trusted: of its form only the length is
@@ -125,19 +162,28 @@ impl Api {
     }
 
     /// Checks a call about users' statuses.
-    fn users(&self, users: &[String]) -> Result<(), ApiError> {
+    fn users<'a>(&self, users: &'a Names) -> Result<&'a [String], ApiError> {
         if !self.config.user_status.enabled {
             return Err(ApiError::NotAvailable);
         }
+        let users = users.as_ref().map_err(|error| *error)?;
         let too_long = |user: &String| user.is_empty() || user.len() > rollcall_wire::caps::USER;
         if users.is_empty() || users.iter().any(too_long) {
             return Err(ApiError::BadRequest);
         }
-        Ok(())
+        Ok(users)
     }
 }
 
 // === impl Empty ===
+
+/// The names in a list of a call, unless there are too many.
+fn names(params: &Fields<'_>, name: &'static str) -> Result<Names, Malformed> {
+    Ok(params.strings_up_to(name, NAMES)?.ok_or(ApiError::TooMany(name)))
+}
+
+/// Channels or users that a call names.
+type Names = Result<Vec<String>, ApiError>;
 
 impl Output for Empty {
     fn write(&self, _: &mut Object<'_>) {}

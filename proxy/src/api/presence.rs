@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Api, ApiError, Method, Output};
+use super::{Api, Failure, Method, Output, Subject};
 use crate::protocol::write::Object;
 use crate::protocol::{Fields, Malformed};
 
@@ -25,7 +25,11 @@ impl Method for Request {
         Ok(Self { channel: params.string("channel")?.into_owned() })
     }
 
-    async fn call(self, api: &Api) -> Result<Presence, ApiError> {
+    fn subject(&self) -> Subject<'_> {
+        Subject::Channel(&self.channel)
+    }
+
+    async fn call(&self, api: &Api) -> Result<Presence, Failure> {
         api.has_presence(&self.channel)?;
         Ok(Presence(api.store.presence(&self.channel).await?))
     }
@@ -35,6 +39,6 @@ impl Method for Request {
 
 impl Output for Presence {
     fn write(&self, body: &mut Object<'_>) {
-        body.raw("presence", &self.0);
+        body.written("presence", &self.0);
     }
 }

@@ -1,6 +1,6 @@
 //! `presence_stats`: how many clients and users are in a channel.
 
-use super::{Api, ApiError, Method, Output};
+use super::{Api, Failure, Method, Output, Subject};
 use crate::protocol::write::Object;
 use crate::protocol::{Fields, Malformed};
 use crate::store::Stats;
@@ -20,7 +20,11 @@ impl Method for Request {
         Ok(Self { channel: params.string("channel")?.into_owned() })
     }
 
-    async fn call(self, api: &Api) -> Result<Stats, ApiError> {
+    fn subject(&self) -> Subject<'_> {
+        Subject::Channel(&self.channel)
+    }
+
+    async fn call(&self, api: &Api) -> Result<Stats, Failure> {
         api.has_presence(&self.channel)?;
         Ok(api.store.stats(&self.channel).await?)
     }

@@ -1,12 +1,12 @@
 //! `update_user_status`: says that users are active now.
 
-use super::{Api, ApiError, Empty, Method};
+use super::{Api, Empty, Failure, Method, Names, Subject, names};
 use crate::protocol::{Fields, Malformed};
 
 /// What `update_user_status` takes.
 #[derive(Debug)]
 pub(super) struct Request {
-    users: Vec<String>,
+    users: Names,
 }
 
 // === impl Request ===
@@ -15,12 +15,15 @@ impl Method for Request {
     type Output = Empty;
 
     fn parse(params: &Fields<'_>) -> Result<Self, Malformed> {
-        Ok(Self { users: params.strings("users")? })
+        Ok(Self { users: names(params, "users")? })
     }
 
-    async fn call(self, api: &Api) -> Result<Empty, ApiError> {
-        api.users(&self.users)?;
-        api.store.touch(&self.users).await?;
+    fn subject(&self) -> Subject<'_> {
+        Subject::of_users(&self.users)
+    }
+
+    async fn call(&self, api: &Api) -> Result<Empty, Failure> {
+        api.store.touch(api.users(&self.users)?).await?;
         Ok(Empty)
     }
 }

@@ -13,6 +13,9 @@ section! {
         internal_address: String = String::new(),
         /// Port of the HTTP API and of health; 0 for the same port as everything else.
         internal_port: u16 = 0,
+        /// Connections of a port without a WebSocket session: calls, idle ones, handshakes. Beyond it
+        /// those are closed that have waited for their clients the longest; 0 for no limit.
+        connection_limit: usize = 2048,
         /// TLS for clients; until it is there, put a proxy that ends TLS in front.
         tls: NotYet = NotYet,
         /// TLS with certificates fetched by the server.

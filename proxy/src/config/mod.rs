@@ -119,11 +119,12 @@ impl Config {
 
     /// Every endpoint has a plain path, and one of its own.
     fn check_paths(&self, findings: &mut Findings) {
+        let ready = self.health.ready();
         let paths = [
             ("websocket.handler_prefix", self.websocket.handler_prefix.as_str()),
             ("http_api.handler_prefix", &self.http_api.handler_prefix),
             ("health.handler_prefix", &self.health.handler_prefix),
-            ("the path of readiness", "/ready"),
+            ("the path of readiness", &ready),
         ];
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
         for (option, path) in paths {

@@ -73,7 +73,8 @@ impl Channel {
             mirror.patience().distrust();
             return true;
         }
-        let Some(event) = Event::of(message) else { return true };
+        // Not the module's: what it may stand for is found as what was missed.
+        let Some(event) = Event::of(message) else { return false };
         let effect = mirror.on_event(event);
         self.show(channel, effect)
     }

@@ -12,6 +12,7 @@ pub(super) use event::Event;
 use event::Kind;
 
 use super::patience::{Differences, Patience};
+use crate::protocol::Json;
 
 /// Events kept while a read is under way; more make the read worthless, and it is done again.
 pub(super) const KEPT: usize = 10_000;
@@ -20,8 +21,8 @@ pub(super) const KEPT: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
     /// The member as a `ClientInfo` object.
-    Join(Box<str>),
-    Leave(Box<str>),
+    Join(Json),
+    Leave(Json),
 }
 
 /// Changes to show, each with the sequence it belongs to, and whether something was missed.
@@ -67,7 +68,7 @@ pub(super) enum Known {
 #[derive(Debug)]
 enum Members {
     /// Client ids and what was shown of them; also those whose leave waits.
-    Known(HashMap<Box<str>, Box<str>>),
+    Known(HashMap<Box<str>, Json>),
     /// Too many to mirror: events are passed on as they are, and a gap cannot be mended.
     TooMany,
 }
@@ -76,7 +77,7 @@ enum Members {
 #[derive(Debug)]
 pub(super) enum Read {
     /// Everyone, as `(client, ClientInfo)`.
-    All(Vec<(Box<str>, Box<str>)>),
+    All(Vec<(Box<str>, Json)>),
     /// The roster is above the limit.
     TooMany,
 }
@@ -252,7 +253,7 @@ impl Mirror {
     fn compare(
         &mut self,
         seq: u64,
-        all: Vec<(Box<str>, Box<str>)>,
+        all: Vec<(Box<str>, Json)>,
         differences: Differences,
         effect: &mut Effect,
     ) {

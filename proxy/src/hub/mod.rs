@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use rollcall_wire::publication::{Message, Published};
-use serde_json::value::RawValue;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
@@ -317,19 +316,18 @@ async fn pump(hub: Hub, mut events: mpsc::Receiver<StoreEvent>) {
     }
 }
 
-/// A publication as a push; payloads are passed on as they came.
+/// A publication as a push. Other programs may publish here as well, and break their lines.
 fn publication(channel: &str, published: &Published<'_>) -> Bytes {
     write::push(channel, "pub", |body| {
-        let members = [
-            ("data", published.data),
-            ("b64data", published.b64data),
-            ("info", published.info),
-            ("tags", published.tags),
-        ];
-        for (name, value) in members {
+        if let Some(data) = published.data {
+            body.json("data", &data.into());
+        }
+        if let Some(data) = &published.b64data {
+            body.string("b64data", data);
+        }
+        for (name, value) in [("info", published.info), ("tags", published.tags)] {
             if let Some(value) = value {
-                // Other programs may publish here as well, and break their lines.
-                body.raw_line(name, RawValue::get(value).as_bytes());
+                body.json(name, &value.into());
             }
         }
     })

@@ -19,6 +19,9 @@ const SILENCE: Duration = Duration::from_secs(7);
 /// The most servers that are remembered; more are none of ours.
 const MOST: usize = 10_000;
 
+/// Longest name or version of another server, in bytes; none of ours says more.
+const LONGEST: usize = 1_024;
+
 /// How long a question waits for the answers of all.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Questions that may wait at once.
@@ -65,7 +68,7 @@ impl Nodes {
 
     /// Takes a message; a question that is to be answered is returned as who asks and the id.
     pub(super) fn on_message(&self, payload: &[u8], now: Instant) -> Option<(String, u64)> {
-        match Control::parse(payload)? {
+        match Control::parse(payload).filter(is_plausible)? {
             Control::Node(node) if node.uid != self.own.uid => {
                 let mut others = self.others();
                 let known = others.contains_key(&node.uid);
@@ -118,6 +121,20 @@ impl Nodes {
 
     fn others(&self) -> MutexGuard<'_, BTreeMap<String, (Node, Instant)>> {
         locked(&self.others)
+    }
+}
+
+/// Whether a message may be one of a server: any Redis user with the right to publish can send one.
+fn is_plausible(message: &Control) -> bool {
+    let is_short = |node: &Node| {
+        [&node.uid, &node.name, &node.version].into_iter().all(|text| text.len() <= LONGEST)
+    };
+    match message {
+        Control::Node(node) => is_short(node),
+        Control::Bye { uid } | Control::Ask { uid, .. } => uid.len() <= LONGEST,
+        Control::Answer { uid, what: Answer::Node(node), .. } => {
+            uid.len() <= LONGEST && is_short(node)
+        }
     }
 }
 
@@ -266,7 +283,9 @@ mod tests {
         for uid in ["own", "a", "b"] {
             assert_eq!(nodes.on_message(&node(uid), now), None);
         }
-        assert_eq!(nodes.on_message(b"garbage", now), None);
+        for garbage in [b"garbage".to_vec(), node(&"x".repeat(LONGEST + 1))] {
+            assert_eq!(nodes.on_message(&garbage, now), None);
+        }
         assert_eq!(known(now), ["a", "b"]);
         let bye = Control::Bye { uid: "a".to_owned() };
         assert_eq!(nodes.on_message(&bye.to_json(), now), None);

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::Hub;
 use super::mirror::{Event, KEPT, Mirror, Read};
+use crate::protocol::Json;
 use crate::store::{Roster, StoreError};
 
 /// Events asked for at once.
@@ -96,7 +97,7 @@ impl Hub {
 }
 
 /// The `presence` object as `(client, ClientInfo)` pairs.
-struct Members(Vec<(Box<str>, Box<str>)>);
+struct Members(Vec<(Box<str>, Json)>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -111,8 +112,8 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
                 let mut all = Vec::new();
-                while let Some((client, info)) = map.next_entry::<Box<str>, Box<RawValue>>()? {
-                    all.push((client, info.get().into()));
+                while let Some((client, info)) = map.next_entry::<Box<str>, &RawValue>()? {
+                    all.push((client, info.into()));
                 }
                 Ok(Members(all))
             }

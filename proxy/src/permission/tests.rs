@@ -166,11 +166,17 @@ fn who_may_publish() {
             ] = set;
         });
         let channel = find(&config, "news").unwrap();
-        let found = [(ANN, false), (ANN, true), (NOBODY, false), (NOBODY, true)]
-            .map(|(asker, subscribed)| may_publish(&asker, &channel, subscribed, b"1").err());
+        let found = [(ANN, false), (ANN, true), (NOBODY, false), (NOBODY, true)].map(
+            |(asker, subscribed)| {
+                may_publish(&asker, &channel, subscribed, &Info::Json(b"1")).err()
+            },
+        );
         assert_eq!(found, expected, "{set:?}");
-        assert_eq!(may_publish(&INSECURE, &channel, false, b"1").err(), YES);
-        assert_eq!(may_publish(&NOBODY, &channel, false, b"").err(), Some(Denied::BadRequest));
+        assert_eq!(may_publish(&INSECURE, &channel, false, &Info::Json(b"1")).err(), YES);
+        assert_eq!(
+            may_publish(&NOBODY, &channel, false, &Info::None).err(),
+            Some(Denied::BadRequest)
+        );
     }
 }
 
@@ -186,7 +192,8 @@ fn what_a_publication_may_hold() {
         ("{} {}", [true, false, false, true]),
         ("\u{1}", [true, false, false, true]),
     ] {
-        let found = [NotEmpty, Json, JsonObject, Binary].map(|it| may_hold(it, data.as_bytes()));
+        let found = [NotEmpty, Json, JsonObject, Binary]
+            .map(|it| may_hold(it, &Info::classify(data.as_bytes())));
         assert_eq!(found, expected, "{data:?}");
     }
 }

@@ -5,4 +5,5 @@ pub mod frame;
 pub mod write;
 
 pub use crate::fields::{Fields, Malformed};
+pub use crate::payload::{Json, Payload};
 pub use codes::{ClientError, Disconnect};

@@ -1,9 +1,11 @@
 //! Replies and pushes as JSON, one line each.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use rollcall_wire::push_string;
 
 use super::codes::{ClientError, Unsubscribe};
+use super::{Json, Payload};
 
 /// A ping: an empty reply.
 pub const PING: Bytes = Bytes::from_static(b"{}");
@@ -36,9 +38,9 @@ pub fn push(channel: &str, word: &str, body: impl FnOnce(&mut Object<'_>)) -> By
     out.into()
 }
 
-/// A join or leave; `info` is a ready `ClientInfo` object.
-pub fn push_member(channel: &str, word: &str, info: &str) -> Bytes {
-    push(channel, word, |body| body.raw("info", info.as_bytes()))
+/// A join or leave; `info` is a `ClientInfo` object.
+pub fn push_member(channel: &str, word: &str, info: &Json) -> Bytes {
+    push(channel, word, |body| body.json("info", info))
 }
 
 /// The server ended a subscription.
@@ -80,14 +82,23 @@ impl Object<'_> {
         self.name(name).extend_from_slice(if value { b"true" } else { b"false" });
     }
 
-    /// A ready JSON value.
-    pub fn raw(&mut self, name: &str, json: &[u8]) {
-        self.name(name).extend_from_slice(json);
+    /// A JSON value of anybody's.
+    pub fn json(&mut self, name: &str, json: &Json) {
+        self.name(name).extend_from_slice(json.as_str().as_bytes());
     }
 
-    /// A ready JSON value, with its line breaks made spaces.
-    pub fn raw_line(&mut self, name: &str, json: &[u8]) {
-        rollcall_wire::info::push_one_line(self.name(name), json);
+    /// `data`, or `b64data` when it is not JSON.
+    pub fn data(&mut self, data: &Payload) {
+        match data {
+            Payload::Nothing => {}
+            Payload::Json(json) => self.json("data", json),
+            Payload::Bytes(bytes) => self.string("b64data", &STANDARD.encode(bytes)),
+        }
+    }
+
+    /// A JSON value on one line that this server or the module has written.
+    pub fn written(&mut self, name: &str, json: &[u8]) {
+        self.name(name).extend_from_slice(json);
     }
 
     pub fn object(&mut self, name: &str, body: impl FnOnce(&mut Object<'_>)) {
@@ -141,8 +152,21 @@ mod tests {
     }
 
     #[test]
+    fn data_is_json_or_base64() {
+        let text = |bytes: &[u8]| {
+            let mut out = Vec::new();
+            object(&mut out, |body| body.data(&Payload::check(bytes)));
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(text(b""), "{}");
+        assert_eq!(text(b"{\n}"), r#"{"data":{ }}"#);
+        assert_eq!(text(b"}}\n{"), r#"{"b64data":"fX0Kew=="}"#);
+    }
+
+    #[test]
     fn replies_and_pushes_read_as_the_protocol_shows_them() {
         let text = |bytes: Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+        let info = Json::check(br#"{"user":"1","client":"c"}"#).unwrap();
         insta::assert_snapshot!(text(reply(4, "presence_stats", |body| {
             body.number("num_clients", 0);
             body.number("num_users", 0);
@@ -150,7 +174,7 @@ mod tests {
         insta::assert_snapshot!(text(reply(2, "subscribe", |_| ())), @r#"{"id":2,"subscribe":{}}"#);
         insta::assert_snapshot!(text(error(1, ClientError::Internal)), @r#"{"id":1,"error":{"code":100,"message":"internal server error","temporary":true}}"#);
         insta::assert_snapshot!(text(error(1, ClientError::TokenExpired)), @r#"{"id":1,"error":{"code":109,"message":"token expired"}}"#);
-        insta::assert_snapshot!(text(push_member("a\"b", "join", r#"{"user":"1","client":"c"}"#)), @r#"{"push":{"channel":"a\"b","join":{"info":{"user":"1","client":"c"}}}}"#);
+        insta::assert_snapshot!(text(push_member("a\"b", "join", &info)), @r#"{"push":{"channel":"a\"b","join":{"info":{"user":"1","client":"c"}}}}"#);
         insta::assert_snapshot!(text(push_unsubscribe("a", Unsubscribe::INSUFFICIENT_STATE)), @r#"{"push":{"channel":"a","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#);
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::Context;
 use crate::hub::{ClientHandle, Outbox, Subscriber, Subscribing};
 use crate::permission::Asker;
+use crate::protocol::Payload;
 use crate::protocol::codes::Unsubscribe;
 use crate::protocol::write;
 use crate::store::{Entry, StoreError};
@@ -78,7 +79,7 @@ impl Identity {
         let mut granted = claims.subs;
         // Data goes into the connect reply and is not needed again.
         for options in granted.values_mut() {
-            options.data = Bytes::new();
+            options.data = Payload::Nothing;
         }
         let (user, conn_info, expires_at) = (claims.user.into(), claims.info, claims.expire_at);
         Self { user, conn_info, expires_at, granted }

@@ -28,6 +28,8 @@ pub(super) struct Master {
     /// The node name under which everything is added there; changed under the holdings' lock.
     name: Mutex<Arc<str>>,
     state: Mutex<State>,
+    /// Why it takes no writes, though it is there.
+    writes: Mutex<Option<String>>,
     /// What it refused, and when that was said.
     refusals: Mutex<HashMap<[&'static str; 2], Instant>>,
     /// The life of the events connection: unique among all connections of this process.
@@ -107,6 +109,7 @@ impl Master {
                 health: Health::Down(CONNECTING.to_owned()),
                 said: Reasons::default(),
             }),
+            writes: Mutex::default(),
             refusals: Mutex::default(),
             life: AtomicU64::new(next_number()),
             trusted: AtomicU64::new(0),
@@ -168,6 +171,24 @@ impl Master {
         }
         state.health = health;
         true
+    }
+
+    /// Why it takes no writes, though it is there; `None` where it does.
+    pub(super) fn writes(&self) -> Option<String> {
+        locked(&self.writes).clone()
+    }
+
+    /// Notes whether it takes writes, and says it when that changes. What it refuses in its own words
+    /// is said by [`Self::note_refusal`].
+    pub(super) fn set_writes(&self, why: Option<String>) {
+        let mut writes = locked(&self.writes);
+        let address = &self.address;
+        match (&*writes, &why) {
+            (None, Some(why)) => tracing::warn!(%address, "{why}"),
+            (Some(_), None) => tracing::info!(%address, "redis takes writes again"),
+            _ => {}
+        }
+        *writes = why;
     }
 
     /// Says what it refuses, and to what, in the log of an operator who can act on it; seldom, as every

@@ -30,6 +30,7 @@ mod sweep;
 mod tls;
 mod trouble;
 mod whole;
+mod writes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,8 +86,8 @@ pub enum Health {
 pub struct Readiness {
     /// Some Redis master can be used: what is on others waits for them, the rest works.
     pub ready: bool,
-    /// What is wrong, for people; empty when all masters can be used and would be followed to where
-    /// a failover takes them.
+    /// What is wrong, for people; empty when all masters can be used, take writes, and would be
+    /// followed to where a failover takes them.
     pub trouble: String,
 }
 
@@ -136,11 +137,12 @@ impl Store {
     /// Whether the server can serve.
     pub fn readiness(&self) -> Readiness {
         let mut troubles = Vec::new();
-        let mut up = 0;
+        let (mut up, mut places) = (0, 0);
         let alone = self.shards().count() == 1;
         for shard in self.shards() {
             let map = shard.map();
             if !map.is_known() {
+                places += 1;
                 troubles.push((shard.redis.place.to_string(), shard.trouble()));
             }
             let blindness = shard.blindness();
@@ -148,13 +150,18 @@ impl Store {
                 troubles.push((shard.redis.place.to_string(), blindness));
             }
             for master in map.masters().iter().filter(|master| map.owns_any(master)) {
-                match master.health() {
-                    Health::Up => up += 1,
-                    Health::Down(why) => troubles.push((master.address.to_string(), why)),
-                }
+                places += 1;
+                let why = match master.health() {
+                    Health::Up => {
+                        up += 1;
+                        master.writes()
+                    }
+                    Health::Down(why) => Some(why),
+                };
+                troubles.extend(why.map(|why| (master.address.to_string(), why)));
             }
         }
-        let alone = alone && troubles.len() + up == 1;
+        let alone = alone && places == 1;
         let begun = &self.inner.begun;
         if !troubles.iter().any(|(_, why)| why == link::CONNECTING) {
             begun.store(true, Ordering::Relaxed);

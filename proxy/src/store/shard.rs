@@ -18,7 +18,7 @@ use super::map::Map;
 use super::master::Master;
 use super::reply::StoreError;
 use super::trouble::Reasons;
-use super::{Settings, find, lease, sweep};
+use super::{Settings, find, lease, sweep, writes};
 use crate::config::{RedisAddress, RedisPlace, RedisShard};
 
 /// How long counts are not compared after slots have moved: what is on its way is on neither side.
@@ -208,6 +208,8 @@ impl Shard {
             tokio::spawn(lease::keep(self.clone(), master.clone()));
             let pump = events::pump(self.clone(), master.clone());
             tokio::spawn(link::until_gone(master.gone.clone(), pump));
+            let writes = writes::watch(self.clone(), master.clone());
+            tokio::spawn(link::until_gone(master.gone.clone(), writes));
         }
         for master in old.masters().iter().filter(|master| !new.has(master)) {
             tracing::info!(address = %master.address, "redis is not used any more");

@@ -6,6 +6,7 @@ use super::{
     ConnectionClaims, Outcome, Overrides, Reason, SubscriptionClaims, SubscriptionOptions,
     object::Object,
 };
+use crate::payload::Payload;
 
 /// Claims that mean the same in both kinds.
 #[derive(Debug)]
@@ -120,7 +121,7 @@ fn subscription_options(object: &Object<'_>) -> Result<SubscriptionOptions, Reas
     overrides.switch("force_positioning")?;
     Ok(SubscriptionOptions {
         info: object.payload("info", "b64info")?,
-        data: object.payload("data", "b64data")?,
+        data: Payload::check(&object.payload("data", "b64data")?),
         overrides: Overrides {
             presence: overrides.switch("presence")?,
             join_leave: overrides.switch("join_leave")?,

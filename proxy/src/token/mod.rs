@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::payload::Payload;
+
 pub use sign::sign_connection_token;
 pub use verify::Verifier;
 
@@ -87,8 +89,8 @@ pub struct SubscriptionClaims {
 pub struct SubscriptionOptions {
     /// `chan_info`, as it was written or decoded; empty for none.
     pub info: Bytes,
-    /// Data for the subscribe reply; empty for none.
-    pub data: Bytes,
+    /// Data for the subscribe reply.
+    pub data: Payload,
     /// What differs from the namespace.
     pub overrides: Overrides,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{self, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,12 +13,19 @@ use subtle::ConstantTimeEq;
 use super::{State, plain, trimmed};
 use crate::api::{self, Answer, ApiError};
 use crate::config::{ErrorMode, Secret};
+use crate::log_limit::Clipped;
 use crate::protocol::{Fields, Malformed, write};
 
 /// Largest body of a call.
 const BODY: usize = 32 * 1024 * 1024;
+/// Most commands in one body of the older form.
+const COMMANDS: usize = 100_000;
+/// Largest replies to one body of the older form, but for the last, in MiB.
+const REPLIES_MIB: usize = 64;
 /// How long a body may take.
 const READ: Duration = Duration::from_secs(30);
+/// The answer to commands whose replies find no room.
+const FULL: ApiError = ApiError::TooLarge(REPLIES_MIB);
 /// Asks for errors as HTTP statuses.
 const ERROR_MODE: &str = "x-centrifugo-error-mode";
 const TRANSPORT: &str = "transport";
@@ -44,13 +51,13 @@ async fn handle(
         Ok(body) => body,
         Err(refused) => return refused,
     };
-    let Ok(params) = Fields::parse(&body) else { return bad_request() };
+    let params = match Fields::parse(&body) {
+        Ok(params) => params,
+        Err(malformed) => return malformed_call(&state, method, &malformed),
+    };
     match state.api.call(method, &params).await {
         Ok(answer) => respond(answer, as_status),
-        Err(malformed) => {
-            tracing::debug!(method, %malformed, "an api call was malformed");
-            bad_request()
-        }
+        Err(malformed) => malformed_call(&state, method, &malformed),
     }
 }
 
@@ -60,9 +67,20 @@ async fn legacy(extract::State(state): extract::State<State>, request: Request) 
         Ok(body) => body,
         Err(refused) => return refused,
     };
+    if !Fields::are_at_most(&body, COMMANDS) {
+        return too_large(&format!("expected at most {COMMANDS} commands in one body"));
+    }
     let mut replies = Vec::new();
     for command in Fields::parse_stream(&body) {
-        let Ok((id, answer)) = run(&state, command).await else { return bad_request() };
+        let is_full = replies.len() > REPLIES_MIB << 20;
+        let ran = match command {
+            Ok(command) if is_full => command.number("id").map(|id| (id, Err(FULL))),
+            command => run(&state, command).await,
+        };
+        let (id, answer) = match ran {
+            Ok(ran) => ran,
+            Err(malformed) => return malformed_call(&state, "", &malformed),
+        };
         if !replies.is_empty() {
             replies.push(b'\n');
         }
@@ -71,7 +89,7 @@ async fn legacy(extract::State(state): extract::State<State>, request: Request) 
                 body.number("id", u64::from(id));
             }
             match &answer {
-                Ok(result) => body.raw("result", result),
+                Ok(result) => body.written("result", result),
                 Err(error) => error.write(body),
             }
         });
@@ -89,6 +107,8 @@ async fn run(
     let Some(method) = legacy_method(&command)? else { return Ok((id, Err(ApiError::NotFound))) };
     let params = match command.object("params") {
         Ok(Some(params)) => params,
+        // What PHP makes of a map without members.
+        Err(_) if command.is_empty_list("params") => Fields::default(),
         // The one method without parameters needs none.
         Ok(None) if method == "info" => Fields::default(),
         Ok(None) | Err(_) => return Ok((id, Err(ApiError::BadRequest))),
@@ -110,27 +130,47 @@ fn legacy_method(command: &Fields<'_>) -> Result<Option<&'static str>, Malformed
 /// The checks in their order (method, key, body), then the body as text.
 async fn body(state: &State, request: Request) -> Result<String, Response> {
     if request.method() != Method::POST {
-        return Err(StatusCode::METHOD_NOT_ALLOWED.into_response());
+        return Err((StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")]).into_response());
     }
     let settings = &state.api.config.http_api;
     let query = request.uri().query();
     if !settings.insecure && !authorized(&settings.key, request.headers(), query) {
         return Err(StatusCode::UNAUTHORIZED.into_response());
     }
-    read(request.into_body()).await
+    read(state, request.into_body()).await
 }
 
-async fn read(body: Body) -> Result<String, Response> {
-    let failed = || plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n");
-    let read = tokio::time::timeout(READ, to_bytes(body, BODY)).await.map_err(|_| failed())?;
+async fn read(state: &State, body: Body) -> Result<String, Response> {
+    let too_long = || too_large(&format!("expected a body of at most {} MiB", BODY >> 20));
+    // Before a byte of it is read, where its length is told.
+    if body.size_hint().lower() > BODY as u64 {
+        return Err(too_long());
+    }
+    let Ok(read) = tokio::time::timeout(READ, to_bytes(body, BODY)).await else {
+        let text = format!("Request Timeout: expected a body within {READ:?}\n");
+        return Err(plain(StatusCode::REQUEST_TIMEOUT, text));
+    };
     let bytes = match read {
         Ok(bytes) => bytes,
-        Err(error) if is_too_large(&error) => {
-            return Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large\n"));
-        }
-        Err(_) => return Err(failed()),
+        Err(error) if is_too_large(&error) => return Err(too_long()),
+        // The client is gone, or its chunks are none.
+        Err(_) => return Err(plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n")),
     };
-    String::from_utf8(bytes.into()).map_err(|_| bad_request())
+    String::from_utf8(bytes.into())
+        .map_err(|_| malformed_call(state, "", &Malformed("expected a body in UTF-8".to_owned())))
+}
+
+fn too_large(what: &str) -> Response {
+    plain(StatusCode::PAYLOAD_TOO_LARGE, format!("Request Entity Too Large: {what}\n"))
+}
+
+/// The answer to what cannot be read, whose text is the original's: the log says what was expected.
+fn malformed_call(state: &State, method: &str, malformed: &Malformed) -> Response {
+    state.logs.malformed.say(|left_out| {
+        let error = Clipped::new(&malformed.0);
+        tracing::info!(method, %error, left_out, "an api call could not be read");
+    });
+    bad_request()
 }
 
 fn is_too_large(error: &axum::Error) -> bool {
@@ -192,7 +232,7 @@ fn respond(answer: Answer, as_status: bool) -> Response {
     let mut body = Vec::new();
     match answer {
         Ok(result) => {
-            write::object(&mut body, |body| body.raw("result", &result));
+            write::object(&mut body, |body| body.written("result", &result));
             json(StatusCode::OK, body)
         }
         Err(error) if as_status => {
@@ -210,7 +250,10 @@ fn status(error: ApiError) -> StatusCode {
     match error {
         ApiError::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ApiError::UnknownChannel | ApiError::NotFound => StatusCode::NOT_FOUND,
-        ApiError::BadRequest | ApiError::NotAvailable => StatusCode::BAD_REQUEST,
+        ApiError::BadRequest
+        | ApiError::TooMany(_)
+        | ApiError::TooLarge(_)
+        | ApiError::NotAvailable => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -7,11 +7,16 @@ mod handshake;
 mod health;
 mod listen;
 mod origin;
+mod progress;
 mod rate;
+mod seats;
 mod server;
 mod socket;
+mod stream;
 mod websocket;
 
+use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -51,7 +56,13 @@ pub struct State {
 pub struct Logs {
     origins: LogLimit,
     handshakes: LogLimit,
+    /// Calls that cannot be read.
+    malformed: LogLimit,
 }
+
+/// Who a request comes from; put into each by the server.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
 
 /// What one port serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +79,8 @@ pub enum Port {
 
 impl Default for Logs {
     fn default() -> Self {
-        Self { origins: LogLimit::a_minute(LINES), handshakes: LogLimit::a_minute(LINES) }
+        let [origins, handshakes, malformed] = std::array::from_fn(|_| LogLimit::a_minute(LINES));
+        Self { origins, handshakes, malformed }
     }
 }
 
@@ -89,7 +101,7 @@ pub fn router(state: State, port: Port) -> Router {
         router = api_http::routes(router, &config.http_api.handler_prefix);
     }
     if port != Port::External {
-        router = health::routes(router, config);
+        router = health::routes(router, config, port);
     }
     router.fallback(not_found).with_state(state)
 }
@@ -104,10 +116,10 @@ async fn not_found() -> Response {
 }
 
 /// A plain text answer, as Go servers give it and clients of the original know it.
-fn plain(status: StatusCode, text: &'static str) -> Response {
+fn plain(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (status, headers, text).into_response()
+    (status, headers, text.into()).into_response()
 }

@@ -1,6 +1,8 @@
 //! An event of a roster, as far as a mirror needs it.
 
-use rollcall_wire::publication::Message;
+use rollcall_wire::publication::{Message, Who};
+
+use crate::protocol::Json;
 
 /// What an event says of its member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub(in crate::hub) struct Event {
     pub(super) clients: u64,
     pub(super) back: bool,
     pub(super) client: Box<str>,
-    pub(super) info: Box<str>,
+    pub(super) info: Json,
 }
 
 // === impl Event ===
@@ -32,17 +34,13 @@ impl Event {
     }
 
     fn reset(seq: u64) -> Self {
-        let (client, info) = Default::default();
+        let (client, info) = (Box::default(), Json::null());
         Self { kind: Kind::Reset, seq, prev: 0, clients: 0, back: false, client, info }
     }
 
-    /// `None` for a publication, and for an info without a client id, which the module
+    /// `None` for a publication, and for an info without a client and a user, which the module
     /// never sends.
     pub(in crate::hub) fn of(message: &Message<'_>) -> Option<Self> {
-        #[derive(serde::Deserialize)]
-        struct Id {
-            client: Box<str>,
-        }
         let (kind, entry) = match message {
             Message::Join(entry) => (Kind::Join, entry),
             Message::Update(entry) => (Kind::Update, entry),
@@ -50,15 +48,15 @@ impl Event {
             Message::Reset { seq, .. } => return Some(Self::reset(*seq)),
             Message::Publication(_) => return None,
         };
-        let id: Id = serde_json::from_str(entry.info.get()).ok()?;
+        let who = Who::of(entry.info)?;
         Some(Self {
             kind,
             seq: entry.seq,
             prev: entry.prev,
             clients: entry.clients,
             back: entry.back,
-            client: id.client,
-            info: entry.info.get().into(),
+            client: who.client.into(),
+            info: entry.info.into(),
         })
     }
 }

@@ -4,8 +4,8 @@ use super::*;
 
 const LIMIT: u64 = 3;
 
-fn info(client: &str) -> Box<str> {
-    format!("{{\"user\":\"u\",\"client\":\"{client}\"}}").into()
+fn info(client: &str) -> Json {
+    Json::check(format!("{{\"user\":\"u\",\"client\":\"{client}\"}}").as_bytes()).unwrap()
 }
 
 fn event(kind: Kind, client: &str, prev: u64, seq: u64) -> Event {
@@ -27,7 +27,8 @@ fn all(clients: &[&str]) -> Read {
 
 /// Changes as `+a -b`, with a `!` for a gap.
 fn text(effect: Effect) -> String {
-    let client = |info: &str| {
+    let client = |info: &Json| {
+        let info = info.as_str();
         let start = info.find("\"client\":\"").map_or(0, |at| at + 10);
         info[start..info.len() - 2].to_owned()
     };

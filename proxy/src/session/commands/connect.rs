@@ -191,9 +191,7 @@ fn reply(
             body.object("subs", |subs| {
                 for grant in grants {
                     subs.object(&grant.channel, |sub| {
-                        if !grant.options.data.is_empty() {
-                            sub.raw("data", &grant.options.data);
-                        }
+                        sub.data(&grant.options.data);
                         if recovering.contains(&*grant.channel) {
                             sub.flag("was_recovering", true);
                         }

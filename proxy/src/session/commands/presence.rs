@@ -11,7 +11,7 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
     let channel = channel(params)?;
     decide(client, &channel)?;
     let members = client.context.store.presence(&channel).await?;
-    client.outbox.reply(write::reply(id, "presence", |body| body.raw("presence", &members)));
+    client.outbox.reply(write::reply(id, "presence", |body| body.written("presence", &members)));
     Ok(())
 }
 

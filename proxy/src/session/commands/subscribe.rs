@@ -21,9 +21,7 @@ pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> D
     let recovering = params.flag("recover")?;
     let seq = client.attach(&channel, subscription).await?;
     let reply = write::reply(id, "subscribe", |body| {
-        if !options.data.is_empty() {
-            body.raw("data", &options.data);
-        }
+        body.data(&options.data);
         // Without history nothing is ever `recovered`: a client that asks must load anew.
         if recovering {
             body.flag("was_recovering", true);

@@ -8,6 +8,7 @@ use super::{
     *,
 };
 use crate::config::{Client, Secret};
+use crate::payload::Payload;
 use std::time::Duration;
 
 const NOW_MS: i64 = 1_700_000_000_500;
@@ -300,7 +301,8 @@ fn server_side_subscriptions_come_from_subs_or_channels() {
     );
     let overrides =
         Overrides { presence: Some(true), join_leave: Some(false), force_push_join_leave: None };
-    let with_options = SubscriptionOptions { info: "1".into(), data: "null".into(), overrides };
+    let with_options =
+        SubscriptionOptions { info: "1".into(), data: Payload::check(b"null"), overrides };
     let plain = SubscriptionOptions::default;
     assert_eq!(
         claims.subs.into_iter().collect::<Vec<_>>(),
@@ -321,7 +323,8 @@ fn a_subscription_token_says_for_what_it_is() {
     let SubscriptionClaims { user, channel, client, expire_at, options } = claims;
     assert_eq!([user, channel, client], ["ann", "$a", "c"]);
     assert_eq!(expire_at, Some(1_750_000_000));
-    assert_eq!((&options.info[..], &options.data[..]), (&br#"{"role":"mod"}"#[..], &[0][..]));
+    assert_eq!(options.info, &br#"{"role":"mod"}"#[..]);
+    assert_eq!(options.data, Payload::check(&[0]));
     assert_eq!(options.overrides.force_push_join_leave, Some(true));
     let old = sign(&key(), r#"{"channel":"$a","exp":1}"#);
     assert_eq!(verifier.subscription(&old, NOW_MS), Outcome::Expired);
