@@ -9,6 +9,7 @@ pub mod channel_name;
 pub mod clock;
 pub mod config;
 pub mod dev_mode;
+pub mod embedded_redis;
 pub mod fields;
 pub mod hub;
 pub mod permission;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use rollcall::app::App;
 use rollcall::config::{self, Invocation, Loaded, LogFormat, LogLevel};
 use rollcall::dev_mode;
-use rollcall::store::embedded;
+use rollcall::embedded_redis;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
@@ -18,9 +18,9 @@ use tracing_subscriber::filter::LevelFilter;
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
-        && first == embedded::GUARD
+        && first == embedded_redis::GUARD
     {
-        let error = embedded::become_redis(rest);
+        let error = embedded_redis::become_redis(rest);
         return fail(&anyhow::Error::new(error).context("redis-server cannot be started"));
     }
     match start(&arguments) {

@@ -9,6 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fields", &[]),
     ("clock", &[]),
     ("config", &[]),
+    ("embedded_redis", &[]),
     ("protocol", &["fields"]),
     ("token", &["config", "fields"]),
     ("channel_name", &["config"]),
@@ -21,7 +22,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("api", &["hub", "store", "protocol", "config", "channel_name", "permission"]),
     ("transport", &["session", "api", "protocol", "config", "store"]),
-    ("app", &["api", "clock", "config", "hub", "session", "store", "token", "transport"]),
+    (
+        "app",
+        &[
+            "api",
+            "clock",
+            "config",
+            "embedded_redis",
+            "hub",
+            "session",
+            "store",
+            "token",
+            "transport",
+        ],
+    ),
     ("dev_mode", &["app", "clock", "config", "token"]),
 ];
 

@@ -10,7 +10,6 @@ mod call;
 mod cluster_nodes;
 mod control;
 mod doubts;
-pub mod embedded;
 mod events;
 mod find;
 mod holdings;
