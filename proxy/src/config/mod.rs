@@ -21,6 +21,7 @@ mod load;
 mod log;
 mod namespaces;
 mod node;
+mod paths;
 mod pattern;
 mod redis_address;
 mod redis_connection;
