@@ -12,6 +12,7 @@ pub mod dev_mode;
 pub mod embedded_redis;
 pub mod fields;
 pub mod hub;
+pub mod logging;
 pub mod permission;
 pub mod protocol;
 pub mod session;

@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("config", &[]),
     ("embedded_redis", &[]),
+    ("logging", &["config"]),
     ("protocol", &["fields"]),
     ("token", &["config", "fields"]),
     ("channel_name", &["config"]),

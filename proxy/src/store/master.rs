@@ -60,8 +60,8 @@ pub(super) struct Master {
 #[derive(Debug)]
 struct State {
     health: Health,
-    /// Why it could not be used, as often as that changed since it could be used last.
-    said: Vec<String>,
+    /// Why it could not be used since it could be used last, and when each was said.
+    said: Vec<(String, Instant)>,
 }
 
 /// The last time that the commands connection was made.
@@ -72,7 +72,8 @@ struct Made {
     renewal: u64,
 }
 
-/// How often it is said that commands are refused.
+/// How often it is said that commands are refused, and why a master is away where the reasons take
+/// turns.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// So many reasons are remembered.
@@ -93,13 +94,19 @@ pub(super) fn next_number() -> u64 {
 // === impl State ===
 
 impl State {
-    /// Whether this reason is not said yet; it is now.
-    fn says(&mut self, why: &str) -> bool {
-        let new = !self.said.iter().any(|said| said == why);
-        if new && self.said.len() < REASONS {
-            self.said.push(why.to_owned());
+    /// Whether this reason was not said of late; it is now.
+    fn says(&mut self, why: &str, now: Instant) -> bool {
+        if let Some((_, said)) = self.said.iter_mut().find(|(said, _)| said == why) {
+            let again = now.duration_since(*said) >= SAID_AGAIN;
+            if again {
+                *said = now;
+            }
+            return again;
         }
-        new
+        if self.said.len() < REASONS {
+            self.said.push((why.to_owned(), now));
+        }
+        true
     }
 }
 
@@ -165,7 +172,7 @@ impl Master {
     }
 
     /// Says a change of health once, in the log of an operator who can act on it; whether there was
-    /// one. What is between may give several reasons in turns: each is said once until it is there.
+    /// one. What is between may give several reasons in turns: each is said at most once a minute.
     pub(super) fn set_health(&self, health: Health) -> bool {
         let mut state = locked(&self.state);
         if state.health == health || self.gone.is_cancelled() {
@@ -179,7 +186,9 @@ impl Master {
             }
             // Every start begins so; it is worth a line only if it goes on to fail.
             Health::Down(why) if why == CONNECTING => {}
-            Health::Down(why) if state.says(why) => tracing::error!(%address, "{why}"),
+            Health::Down(why) if state.says(why, Instant::now()) => {
+                tracing::error!(%address, "{why}");
+            }
             Health::Down(why) => tracing::debug!(%address, "{why}"),
         }
         state.health = health;
@@ -333,9 +342,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_is_said_once_whichever_was_said_in_between() {
+    fn each_reason_is_said_when_it_changes_but_once_a_minute_where_they_take_turns() {
         let mut state = State { health: Health::Up, said: Vec::new() };
-        let said = ["reset", "broken", "reset", "broken", "refused"].map(|why| state.says(why));
+        let now = Instant::now();
+        let mut says = |why, after| state.says(why, now + Duration::from_secs(after));
+        let said = ["reset", "broken", "reset", "broken", "refused"].map(|why| says(why, 0));
         assert_eq!(said, [true, true, false, false, true]);
+        assert_eq!([says("reset", 59), says("reset", 60), says("reset", 61)], [false, true, false]);
     }
 }

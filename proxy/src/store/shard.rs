@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::beginning::Beginning;
 use super::cluster_nodes::Named;
 use super::doubts::Doubts;
 use super::events::{self, StoreEvent};
@@ -49,6 +50,9 @@ pub(super) struct Shard {
     /// Which slots are on their way, and since when these.
     moving: Mutex<Moving>,
     pub(super) events: mpsc::Sender<StoreEvent>,
+    pub(super) beginning: Beginning,
+    /// Redis, where it is one server, may be connected to.
+    pub(super) runs: CancellationToken,
     /// The server stops: nothing new begins.
     pub(super) stopping: CancellationToken,
     /// Everything is let go of: connections end.
@@ -64,9 +68,11 @@ struct Moving {
     marks: (BTreeSet<String>, Option<Instant>),
 }
 
-/// How a shard is told to end.
+/// How a shard is told to begin and to end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ends {
+    /// Redis may be connected to.
+    pub(super) runs: CancellationToken,
     /// Nothing new begins.
     pub(super) stopping: CancellationToken,
     /// Connections end.
@@ -96,7 +102,7 @@ impl Shard {
         redis: RedisShard,
         settings: Arc<Settings>,
         events: mpsc::Sender<StoreEvent>,
-        Ends { stopping, closing }: Ends,
+        Ends { runs, stopping, closing }: Ends,
     ) -> Arc<Self> {
         let shard = Arc::new(Self {
             names: Names::new(settings.prefix.clone()),
@@ -111,6 +117,8 @@ impl Shard {
             trouble: Mutex::new(CONNECTING.to_owned()),
             moving: Mutex::default(),
             events,
+            beginning: Beginning::default(),
+            runs,
             stopping,
             closing,
         });
@@ -161,9 +169,14 @@ impl Shard {
 
     /// A master at `address` whose connections begin to be made.
     pub(super) fn new_master(&self, named: Named) -> Result<Arc<Master>, StoreError> {
-        let master = Master::new(named, &self.redis, self.closing.child_token())?;
+        let master = self.unconnected_master(named)?;
         link::connect(&master, &self.redis);
         Ok(master)
+    }
+
+    /// A master whose connections are yet to be made.
+    pub(super) fn unconnected_master(&self, named: Named) -> Result<Arc<Master>, StoreError> {
+        Master::new(named, &self.redis, self.closing.child_token())
     }
 
     /// From now on `new` says who owns what: leases begin on new masters, and whatever slots have
