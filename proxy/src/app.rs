@@ -121,13 +121,14 @@ impl App {
             store.ready().await;
             Ok::<_, EmbeddedError>(took)
         };
-        match stop.run_until_cancelled(ready).await {
-            Some(Ok(took)) => on_ready(took).map_err(StartError::Welcome)?,
-            Some(Err(error)) => {
-                redis.end(&redis_stop).await;
-                return Err(error.into());
-            }
-            None => {}
+        let began = match stop.run_until_cancelled(ready).await {
+            Some(Ok(took)) => on_ready(took).map_err(StartError::Welcome),
+            Some(Err(error)) => Err(error.into()),
+            None => Ok(()),
+        };
+        if began.is_err() {
+            redis.end(&redis_stop).await;
+            return began;
         }
         stop.cancelled().await;
         sessions.close();

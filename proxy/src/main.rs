@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rollcall::app::App;
-use rollcall::config::{self, Invocation, Loaded};
+use rollcall::config::{self, Config, Invocation, Loaded};
 use rollcall::logging::{self, LogFile};
 use rollcall::{dev_mode, embedded_redis};
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,7 +55,24 @@ async fn run(loaded: Loaded, begun: Instant) -> anyhow::Result<()> {
     if dev {
         dev_mode::fill(&mut config);
     }
+    let has_file = log_file.is_some();
     let stop = stop_on_signals(log_file)?;
+    let served = serve(config, dev, stop, begun).await;
+    if let Err(error) = &served
+        && has_file
+    {
+        // Standard error is told as well, but may lead nowhere.
+        tracing::error!("{error:#}");
+    }
+    served
+}
+
+async fn serve(
+    config: Config,
+    dev: bool,
+    stop: CancellationToken,
+    begun: Instant,
+) -> anyhow::Result<()> {
     let shown = config.clone();
     let app = App::build(config).await?;
     let address = app.address().context("cannot read the bound address")?;

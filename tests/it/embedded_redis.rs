@@ -61,6 +61,17 @@ fn a_data_folder_that_cannot_be_used_ends_the_server() {
 }
 
 #[test]
+fn why_the_server_ends_is_in_the_log_file_too() {
+    let dir = TempDir::new().unwrap();
+    let log = dir.path().join("log");
+    let engine = json!({"embedded": {"redis_server": "/bin/true"}});
+    let server = Server::spawn(config::with(json!({"engine": engine, "log": {"file": log}})));
+    is_refused(server, &["not a redis-server"]);
+    let log = fs::read_to_string(&log).unwrap();
+    assert!(log.contains("ERROR") && log.contains("not a redis-server"), "{log}");
+}
+
+#[test]
 fn a_program_that_is_no_redis_server_ends_the_server() {
     for program in ["/bin/true", "/bin/cat"] {
         let server = Server::spawn(embedded(json!({"redis_server": program})));

@@ -106,7 +106,10 @@ impl Embedded {
         let program =
             find_program(&self.redis_server).ok_or(EmbeddedError::NoServer(self.redis_server))?;
         let failed = |path: &Path, error| EmbeddedError::Spawn(path.to_owned(), error);
-        let module = Held::open(&self.module).map_err(|error| failed(&self.module, error))?;
+        let module = Held::open(&self.module).map_err(|error| EmbeddedError::Module {
+            module: self.module.clone(),
+            said: error.to_string(),
+        })?;
         let data = self.dir.as_deref().map(DataFolder::lock).transpose()?;
         let private = PrivateFolder::create()?;
         let held = Held::open(&program).map_err(|error| failed(&program, error))?;
