@@ -75,7 +75,7 @@ fn clients_of_a_server_whose_redis_comes_later_are_served() {
 }
 
 #[test]
-fn nobody_waits_longer_than_connecting_may_take() {
+fn calls_wait_no_longer_than_connecting_may_take() {
     let mut redis = Redis::start();
     redis.stop();
     let changes = json!({"engine": {"redis": {"connect_timeout": "200ms"}}});
@@ -89,7 +89,7 @@ fn nobody_waits_longer_than_connecting_may_take() {
 }
 
 #[test]
-fn nobody_waits_again_when_redis_was_there_once() {
+fn calls_do_not_wait_again_when_redis_was_there_once() {
     let mut redis = Redis::start();
     let changes = json!({"engine": {"redis": {"connect_timeout": "10m"}}});
     let server = Server::start(stack::on(&redis, changes));

@@ -62,7 +62,7 @@ impl Server {
         Self::launch(Launch::default(), config)
     }
 
-    /// The same in another way.
+    /// Starts it in another way, and waits for nothing.
     pub fn launch(launch: Launch, config: Value) -> Self {
         let port = port::free();
         let own = json!({

@@ -66,7 +66,7 @@ async fn version(program: &Path) -> Option<Said> {
     }
 }
 
-/// `Redis server v=7.0.15 sha=…`, and the same of its relatives.
+/// Reads `Redis server v=7.0.15 sha=…`; Valkey and others write it alike.
 fn said(text: &str) -> Said {
     let version = text.split_whitespace().find_map(|word| word.strip_prefix("v="));
     let version = version.filter(|version| version.starts_with(|c: char| c.is_ascii_digit()));

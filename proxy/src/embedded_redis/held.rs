@@ -41,7 +41,7 @@ impl Held {
         if self.is_in_place() { self.path.clone() } else { self.descriptor_path() }
     }
 
-    /// The same for a program: what it is run by is what process lists call it.
+    /// A path by which a child process runs it: process lists show its last part.
     pub(super) fn program(&self, folder: &PrivateFolder) -> io::Result<PathBuf> {
         if self.is_in_place() {
             return Ok(self.path.clone());

@@ -129,7 +129,7 @@ fn lock(path: &Path) -> io::Result<Option<OwnedFd>> {
     Ok(locked.then_some(folder))
 }
 
-/// Whether it belongs to this user, who alone may enter it.
+/// Whether it belongs to this user, and no other user may enter it.
 fn is_private(folder: &impl AsFd) -> bool {
     let (own, others) = (geteuid().as_raw(), Mode::RWXG | Mode::RWXO);
     let is_ours = |folder: Stat| {
@@ -144,7 +144,7 @@ fn remove_left_behind(place: &Path) {
         if !entry.file_name().as_bytes().starts_with(PREFIX.as_bytes()) {
             continue;
         }
-        // Locked until it is gone, so that no other server does the same at once.
+        // Locked until it is gone, so that no other server removes it at once.
         let removed = match lock(&entry.path()) {
             Ok(Some(folder)) if is_private(&folder) => fs::remove_dir_all(entry.path()),
             Ok(_) => continue,

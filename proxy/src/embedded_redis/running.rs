@@ -115,7 +115,7 @@ impl Running {
             () = stop.cancelled() => return self.end().await,
         };
         let works = started.is_ok();
-        // Nobody waits for it any more when the server stops.
+        // When the server stops, nothing waits for it any more.
         let _unheard = first.send(started);
         if works {
             let supervised = self.supervise(is_cut_off);

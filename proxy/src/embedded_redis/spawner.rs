@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-/// A command, and who is given its process.
+/// A command, and where its process is sent to.
 type Request = (Command, oneshot::Sender<io::Result<Child>>);
 
 /// Starts processes on a thread of its own. When it is dropped, the thread ends, and with it its

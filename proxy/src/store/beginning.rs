@@ -49,7 +49,7 @@ impl Store {
         }
     }
 
-    /// The same for where books are.
+    /// Waits for the Redis of each of these books in this way.
     pub(super) async fn begun_books(&self, parts: impl Iterator<Item = u32>) {
         let books =
             if self.inner.books.is_empty() { &self.inner.rosters } else { &self.inner.books };
