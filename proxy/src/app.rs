@@ -1,9 +1,11 @@
 //! Puts the parts together, runs them until they are told to stop, and lets them finish.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,11 +14,11 @@ use tokio_util::task::TaskTracker;
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::{Config, EngineType, Login, RedisAddress, RedisPlace, RedisShard};
+use crate::embedded_redis::{Embedded, EmbeddedError, Running};
 use crate::hub::{Hub, Identity};
 use crate::log_limit::LogLimit;
 use crate::notify::Manager;
 use crate::session::Context;
-use crate::store::embedded::{Embedded, EmbeddedError, Running};
 use crate::store::{Readiness, Settings, Store};
 use crate::token::Verifier;
 use crate::transport::{self, Admission, Logs, Port, Server, State};
@@ -33,14 +35,25 @@ const MODULE: &str = "librollcall_module.so";
 
 /// Connection tokens that are refused and told of in the log, a minute.
 const REFUSED_TOKENS: u32 = 10;
+/// How long clients wait for the embedded Redis at the start; SDKs wait that long for an answer.
+const EMBEDDED_WAIT: Duration = Duration::from_secs(5);
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("{option}: {address} cannot be listened on")]
-    Bind { option: &'static str, address: String, source: std::io::Error },
-    #[error(transparent)]
+    Bind { option: &'static str, address: String, source: io::Error },
+    #[error("cannot write to standard output")]
+    Welcome(#[source] io::Error),
+    #[error("the embedded redis cannot run")]
     Embedded(#[from] EmbeddedError),
+}
+
+/// Tasks around the embedded Redis, if there is one.
+struct Redis {
+    running: Option<JoinHandle<()>>,
+    /// How long it took to serve, or why it never will.
+    first: Option<oneshot::Receiver<Result<Duration, EmbeddedError>>>,
 }
 
 /// A server that has bound its ports and is ready to run.
@@ -56,7 +69,7 @@ pub struct App {
 // === impl App ===
 
 impl App {
-    /// Binds the ports and starts the embedded Redis, if there is to be one.
+    /// Binds the ports, and makes sure that the embedded Redis, if there is to be one, may start.
     pub async fn build(mut config: Config) -> Result<Self, StartError> {
         let http = &mut config.http_server;
         let limit = http.connection_limit;
@@ -68,7 +81,7 @@ impl App {
         // Where it was 0: node names hold it.
         http.port = main.address().map_or(http.port, |address| address.port());
         let redis = match config.engine.kind {
-            EngineType::Embedded => Some(embedded(&config).start()?),
+            EngineType::Embedded => Some(embedded(&config).prepare()?),
             EngineType::Redis => None,
         };
         let settings = settings(&config, redis.as_ref());
@@ -76,12 +89,12 @@ impl App {
     }
 
     /// Where clients connect.
-    pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
+    pub fn address(&self) -> io::Result<std::net::SocketAddr> {
         self.main.address()
     }
 
     /// Where backends call.
-    pub fn api_address(&self) -> std::io::Result<std::net::SocketAddr> {
+    pub fn api_address(&self) -> io::Result<std::net::SocketAddr> {
         match &self.internal {
             Some(internal) if !self.config.http_api.external => internal.address(),
             _ => self.main.address(),
@@ -94,11 +107,15 @@ impl App {
     }
 
     /// Serves until `stop`; sessions say goodbye and calls under way finish within
-    /// `shutdown.timeout`, and then what is held in Redis is let go.
-    pub async fn run(self, stop: CancellationToken) {
-        let redis_stop = CancellationToken::new();
-        let redis = self.redis.map(|redis| tokio::spawn(redis.supervise(redis_stop.clone())));
-        let (store, events) = Store::start(self.settings);
+    /// `shutdown.timeout`, and then what is held in Redis is let go. Calls `on_ready` when it can serve, with the time that
+    /// the embedded Redis took. An embedded Redis that cannot be started is an error.
+    pub async fn run(
+        self,
+        stop: CancellationToken,
+        on_ready: impl FnOnce(Option<Duration>) -> io::Result<()>,
+    ) -> Result<(), StartError> {
+        let (redis_runs, redis_stop) = (CancellationToken::new(), CancellationToken::new());
+        let (store, events) = Store::start(self.settings, redis_runs.clone());
         let limit = self.config.channel.join_leave_mirror_limit as u64;
         let own = identity(&self.config);
         let hub = Hub::start(store.clone(), events, own, limit);
@@ -106,7 +123,23 @@ impl App {
         let state = state(self.config.clone(), store.clone(), hub.clone(), stop.clone());
         let sessions = state.sessions.clone();
         let servers = serve(self.main, self.internal, &state, &stop);
+        let mut redis = Redis::start(self.redis, &store, &redis_stop);
 
+        let ready = async {
+            let took = redis.first().await?;
+            redis_runs.cancel();
+            store.ready().await;
+            Ok::<_, EmbeddedError>(took)
+        };
+        let began = match stop.run_until_cancelled(ready).await {
+            Some(Ok(took)) => on_ready(took).map_err(StartError::Welcome),
+            Some(Err(error)) => Err(error.into()),
+            None => Ok(()),
+        };
+        if began.is_err() {
+            redis.end(&redis_stop).await;
+            return began;
+        }
         stop.cancelled().await;
         store.begin_to_stop();
         sessions.close();
@@ -126,9 +159,37 @@ impl App {
             store.stop().await;
         };
         within(GOODBYE, goodbye).await;
-        redis_stop.cancel();
-        if let Some(redis) = redis
-            && let Err(error) = redis.await
+        redis.end(&redis_stop).await;
+        Ok(())
+    }
+}
+
+// === impl Redis ===
+
+impl Redis {
+    fn start(redis: Option<Running>, store: &Store, stop: &CancellationToken) -> Self {
+        let Some(redis) = redis else { return Self { running: None, first: None } };
+        let (first, is_first) = oneshot::channel();
+        let store = store.clone();
+        let is_cut_off = move || !store.readiness().ready;
+        let running = tokio::spawn(redis.run(first, stop.clone(), is_cut_off));
+        Self { running: Some(running), first: Some(is_first) }
+    }
+
+    /// Waits until it serves for the first time; how long that took.
+    async fn first(&mut self) -> Result<Option<Duration>, EmbeddedError> {
+        let Some(first) = self.first.take() else { return Ok(None) };
+        match first.await {
+            Ok(first) => first.map(Some),
+            // Its task has panicked; that is said when it is waited for.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn end(self, stop: &CancellationToken) {
+        stop.cancel();
+        if let Some(running) = self.running
+            && let Err(error) = running.await
         {
             tracing::error!(%error, "the embedded redis ended badly");
         }
@@ -255,8 +316,14 @@ fn settings(config: &Config, redis: Option<&Running>) -> Settings {
         None => options.shards(),
     };
     let status = &config.user_status;
+    // We have started the embedded one: waiting for it ends, one way or the other.
+    let first_wait = match redis {
+        Some(_) => options.connection.connect_timeout.max(EMBEDDED_WAIT),
+        None => options.connection.connect_timeout,
+    };
     Settings {
         rosters,
+        first_wait,
         books: status.shards(&config.engine).unwrap_or_default(),
         lease: options.lease,
         prefix: options.prefix.clone(),

@@ -2,34 +2,36 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::io::{self, IsTerminal, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rollcall::app::App;
-use rollcall::config::{self, Invocation, Loaded, LogFormat, LogLevel};
-use rollcall::dev_mode;
-use rollcall::store::embedded;
+use rollcall::config::{self, Config, Invocation, Loaded};
+use rollcall::logging::{self, LogFile};
+use rollcall::{dev_mode, embedded_redis};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
+    let begun = Instant::now();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     if let [first, rest @ ..] = arguments.as_slice()
-        && first == embedded::GUARD
+        && first == embedded_redis::GUARD
     {
-        let error = embedded::become_redis(rest);
+        let error = embedded_redis::become_redis(rest);
         return fail(&anyhow::Error::new(error).context("redis-server cannot be started"));
     }
-    match start(&arguments) {
+    match start(&arguments, begun) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
 
-fn start(arguments: &[OsString]) -> anyhow::Result<()> {
+fn start(arguments: &[OsString], begun: Instant) -> anyhow::Result<()> {
     let arguments: Vec<String> =
         arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let environment: BTreeMap<String, String> = std::env::vars_os()
@@ -39,39 +41,63 @@ fn start(arguments: &[OsString]) -> anyhow::Result<()> {
         Invocation::Print(text) => print(&text).context("cannot write to standard output"),
         Invocation::Run(loaded) => {
             let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-            runtime.block_on(run(*loaded))
+            runtime.block_on(run(*loaded, begun))
         }
     }
 }
 
-async fn run(loaded: Loaded) -> anyhow::Result<()> {
+async fn run(loaded: Loaded, begun: Instant) -> anyhow::Result<()> {
     let Loaded { mut config, warnings, dev, .. } = loaded;
-    log_to(&config.log)?;
+    let log_file = logging::start(&config.log)?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     if dev {
         dev_mode::fill(&mut config);
     }
-    let stop = stop_on_signals()?;
+    let has_file = log_file.is_some();
+    let stop = stop_on_signals(log_file)?;
+    let served = serve(config, dev, stop, begun).await;
+    if let Err(error) = &served
+        && has_file
+    {
+        // Standard error is told as well, but may lead nowhere.
+        tracing::error!("{error:#}");
+    }
+    served
+}
+
+async fn serve(
+    config: Config,
+    dev: bool,
+    stop: CancellationToken,
+    begun: Instant,
+) -> anyhow::Result<()> {
     let shown = config.clone();
     let app = App::build(config).await?;
     let address = app.address().context("cannot read the bound address")?;
-    tracing::info!(%address, version = rollcall::app::VERSION, "serving");
-    if dev {
-        print(&dev_mode::welcome(&shown, &app)?).context("cannot write to standard output")?;
-    }
-    Box::pin(app.run(stop)).await;
+    tracing::info!(%address, version = rollcall::app::VERSION, "listening");
+    let welcome = if dev { dev_mode::welcome(&shown, &app)? } else { String::new() };
+    let on_ready = move |redis: Option<Duration>| {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        // Until redis-server answered, and until clients were served.
+        let (redis_ms, start_ms) = (redis.map(ms), ms(begun.elapsed()));
+        tracing::info!(%address, redis_ms, start_ms, "serving");
+        print(&welcome)
+    };
+    Box::pin(app.run(stop, on_ready)).await?;
     tracing::info!("stopped");
     Ok(())
 }
 
 /// A token that the first SIGINT or SIGTERM cancels; the second ends the process at once.
-fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+fn stop_on_signals(log_file: Option<Arc<LogFile>>) -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen to SIGHUP")?;
+    let mut user1 = signal(SignalKind::user_defined1()).context("cannot listen to SIGUSR1")?;
+    let mut user2 = signal(SignalKind::user_defined2()).context("cannot listen to SIGUSR2")?;
     let stopping = stop.clone();
     tokio::spawn(async move {
         loop {
@@ -80,7 +106,20 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
                 _ = terminate.recv() => {}
                 // Elsewhere this reloads the configuration; ending would be the worst answer.
                 _ = hangup.recv() => {
-                    tracing::warn!("SIGHUP is ignored: to read the configuration again, restart");
+                    reopen(log_file.as_deref(), "SIGHUP");
+                    tracing::warn!(
+                        "SIGHUP does not read the configuration again: for that, restart"
+                    );
+                    continue;
+                }
+                // Programs that rotate logs send this one, too.
+                _ = user1.recv() => {
+                    reopen(log_file.as_deref(), "SIGUSR1");
+                    continue;
+                }
+                // Without this line it would end the process.
+                _ = user2.recv() => {
+                    tracing::info!("SIGUSR2 is ignored");
                     continue;
                 }
             }
@@ -95,35 +134,17 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-fn log_to(log: &config::Log) -> anyhow::Result<()> {
-    let level = match log.level {
-        LogLevel::Trace => LevelFilter::TRACE,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::None => LevelFilter::OFF,
+/// Opens the log file anew: it may have been renamed.
+fn reopen(log_file: Option<&LogFile>, signal: &'static str) {
+    let Some(log_file) = log_file else {
+        return tracing::info!(signal, "there is no log.file to open anew");
     };
-    let to_file = !log.file.as_os_str().is_empty();
-    let colours = !to_file && io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_target(false);
-    // A log that cannot be written must not end what it is about, nor try to say so on standard
-    // error, which may be what is gone.
-    let builder = builder.with_ansi(colours).log_internal_errors(false);
-    if to_file {
-        let file = OpenOptions::new().create(true).append(true).open(&log.file);
-        let file = file.with_context(|| format!("log.file: cannot open {}", log.file.display()))?;
-        match log.format {
-            LogFormat::Text => builder.with_writer(std::sync::Mutex::new(file)).init(),
-            LogFormat::Json => builder.json().with_writer(std::sync::Mutex::new(file)).init(),
-        }
-    } else {
-        match log.format {
-            LogFormat::Text => builder.with_writer(io::stderr).init(),
-            LogFormat::Json => builder.json().with_writer(io::stderr).init(),
+    match log_file.reopen() {
+        Ok(()) => tracing::info!(signal, "log.file is opened anew"),
+        Err(error) => {
+            tracing::error!(%error, "log.file cannot be opened anew: going on with the old one");
         }
     }
-    Ok(())
 }
 
 fn print(text: &str) -> io::Result<()> {

@@ -130,13 +130,13 @@ fn after_a_restart_of_an_empty_redis_presence_is_whole_again() {
 
 #[test]
 fn after_the_embedded_redis_is_killed_presence_is_whole_again() {
-    let mut server = Server::start(config::base());
+    let server = Server::start(config::base());
     let mut clients = settled(&[&server]);
     let before = presence(&server).unwrap();
-    let redis = embedded_redis(&mut server);
+    let redis = server.embedded_redis();
     process::signal(redis, Signal::KILL);
     is_put_back(&[&server], &mut clients, Stopwatch::start(), &before);
-    assert_ne!(embedded_redis(&mut server), redis);
+    assert_ne!(server.embedded_redis(), redis);
 }
 
 /// What is asked all the while is answered with everybody, or not at all.
@@ -232,7 +232,7 @@ fn who_left_while_redis_was_away_is_gone_afterwards_and_the_others_are_told() {
 #[test]
 fn the_embedded_redis_dies_with_a_server_that_is_killed() {
     let mut server = Server::start(config::base());
-    let redis = embedded_redis(&mut server);
+    let redis = server.embedded_redis();
     server.kill();
     eventually("the embedded Redis is gone", || (!process::is_running(redis)).then_some(()));
 }
@@ -242,7 +242,7 @@ fn an_interrupt_stops_everything() {
     for signal in [Signal::INT, Signal::TERM] {
         let mut server = Server::start(config::base());
         let mut ann = server.client("ann");
-        let redis = embedded_redis(&mut server);
+        let redis = server.embedded_redis();
         server.process().signal(signal);
         assert_eq!(ann.closed(), (3001, "shutdown".to_owned()));
         assert!(server.process().ended().success());
@@ -261,15 +261,6 @@ fn the_data_of_an_embedded_redis_stays_where_it_has_a_directory() {
     let server = Server::start(config);
     let status = server.api("get_user_status", json!({"users": ["ann"]}));
     assert!(status["statuses"][0]["active"].is_number(), "{status}");
-}
-
-/// The process id of the redis-server that a server started.
-fn embedded_redis(server: &mut Server) -> u32 {
-    let id = server.process().id();
-    eventually("the server has its Redis", || {
-        let mut children = process::children(id).into_iter();
-        Some(children.find(|(_, name)| name.starts_with("redis-server"))?.0)
-    })
 }
 
 /// Only to say that a Redis with data of its own is not mistaken for a loss.

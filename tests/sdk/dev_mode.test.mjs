@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { startServer } from './server.mjs';
+import { eventually, startServer } from './server.mjs';
 
 const run = promisify(execFile);
 // Beside this file, so that the snippet finds the packages that it imports.
@@ -19,7 +19,7 @@ let printed;
 
 before(async () => {
   server = await startServer(['--dev']);
-  printed = server.log();
+  printed = await eventually('the text is printed', () => /Ctrl-C/.test(server.log()) && server.log());
 });
 after(async () => {
   await rm(snippet, { force: true });

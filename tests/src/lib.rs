@@ -52,7 +52,7 @@ pub use redis::Redis;
 pub use relay::Relay;
 pub use resp::{Reply, Resp};
 pub use scene::{Ending, Scene};
-pub use server::Server;
+pub use server::{Launch, Server};
 pub use stack::Stack;
 pub use step_clock::StepClock;
 pub use stopwatch::Stopwatch;

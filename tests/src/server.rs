@@ -1,8 +1,9 @@
 //! The server `rollcall`.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,7 +12,7 @@ use crate::client::Client;
 use crate::config::{API_KEY, over};
 use crate::http::Http;
 use crate::port;
-use crate::process::{Process, module_library, server_binary};
+use crate::process::{self, Process, module_library, server_binary};
 use crate::wait::eventually;
 
 /// The name of the configuration file in the server's directory.
@@ -24,7 +25,16 @@ pub struct Server {
     process: Process,
     port: u16,
     http: Http,
+    launch: Launch,
     dir: TempDir,
+}
+
+/// How a server is started.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// What stands before its program on the command line, `env NAME=value` say.
+    pub before: Vec<String>,
+    pub program: PathBuf,
 }
 
 // === impl Server ===
@@ -49,6 +59,11 @@ impl Server {
 
     /// Starts, and waits for nothing; for configurations that are refused.
     pub fn spawn(config: Value) -> Self {
+        Self::launch(Launch::default(), config)
+    }
+
+    /// Starts it in another way, and waits for nothing.
+    pub fn launch(launch: Launch, config: Value) -> Self {
         let port = port::free();
         let own = json!({
             "http_server": {"address": "127.0.0.1", "port": port},
@@ -57,19 +72,20 @@ impl Server {
         let dir = TempDir::with_prefix("rollcall-server-").expect("a temporary directory");
         let config = over(own, config).to_string();
         fs::write(dir.path().join(CONFIG), config).expect("the configuration is written");
-        let process = run(dir.path());
+        let process = launch.run(dir.path());
         let http = Http::new(format!("http://127.0.0.1:{port}"));
-        Self { process, port, http, dir }
+        Self { process, port, http, launch, dir }
     }
 
     /// Starts it with the same configuration on the same port, after [`Self::kill`] or when it has
     /// ended, and waits until it is ready.
     pub fn run_again(&mut self) {
-        self.process = run(self.dir.path());
+        self.process = self.launch.run(self.dir.path());
         self.is_ready();
     }
 
-    fn is_ready(&mut self) {
+    /// Waits until it is ready.
+    pub fn is_ready(&mut self) {
         eventually("the server is ready", || {
             self.assert_running();
             let answer = self.http.try_send("GET", "/ready", &[], "").ok()?;
@@ -128,6 +144,19 @@ impl Server {
         self.process.resident()
     }
 
+    /// The process id of the redis-server that it started.
+    pub fn embedded_redis(&self) -> u32 {
+        eventually("the server has its Redis", || {
+            let mut children = process::children(self.process.id()).into_iter();
+            Some(children.find(|(_, name)| name.starts_with("redis-server"))?.0)
+        })
+    }
+
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Everything it logged.
     pub fn log(&self) -> String {
         self.process.log()
@@ -145,6 +174,25 @@ impl Server {
     }
 }
 
-fn run(dir: &Path) -> Process {
-    Process::start("rollcall", server_binary(), ["-c".as_ref(), dir.join(CONFIG).as_os_str()], dir)
+// === impl Launch ===
+
+impl Default for Launch {
+    fn default() -> Self {
+        Self { before: Vec::new(), program: server_binary() }
+    }
+}
+
+impl Launch {
+    /// The built server, after these words.
+    pub fn after<W: Into<String>>(before: impl IntoIterator<Item = W>) -> Self {
+        let before = before.into_iter().map(Into::into).collect();
+        Self { before, ..Self::default() }
+    }
+
+    fn run(&self, dir: &Path) -> Process {
+        let mut words: Vec<OsString> = self.before.iter().map(OsString::from).collect();
+        words.extend([self.program.clone().into(), "-c".into(), dir.join(CONFIG).into()]);
+        let program = words.remove(0);
+        Process::start("rollcall", program, words, dir)
+    }
 }

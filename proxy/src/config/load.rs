@@ -101,6 +101,7 @@ pub fn load(
     }
     if findings.errors.is_empty() {
         config.check(&mut findings);
+        config.make_paths_absolute(&mut findings);
     }
     if !findings.errors.is_empty() {
         return Err(ConfigError::Invalid(findings.errors));

@@ -22,6 +22,7 @@ mod log;
 mod namespaces;
 mod node;
 mod origins;
+mod paths;
 mod pattern;
 mod redis_address;
 mod redis_connection;

@@ -145,6 +145,8 @@ impl Hub {
 
     /// Begins to listen to a channel for a client. What arrives waits until [`Self::commit`].
     pub async fn join(&self, channel: &Arc<str>, subscriber: Subscriber) -> Result<(), StoreError> {
+        // Before anything is noted: a channel without a Redis is taken for one that is listened to.
+        self.inner.store.begun(channel).await;
         let client = subscriber.client.clone();
         let wants_members = subscriber.wants_members;
         let gate = {

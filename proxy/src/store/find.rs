@@ -42,7 +42,10 @@ pub(super) async fn run(shard: Arc<Shard>) {
 
 /// One server, which may turn out to be one of a cluster.
 async fn server(shard: &Arc<Shard>, address: RedisAddress) -> Result<(), StoreError> {
-    let master = shard.new_master((address.clone(), None))?;
+    // Made while Redis starts: there is room for many events to be found for it.
+    let master = shard.unconnected_master((address.clone(), None))?;
+    shard.runs.cancelled().await;
+    link::connect(&master, &shard.redis);
     let keepalive = &master.links.keepalive;
     loop {
         if !keepalive.is_connected() {

@@ -114,6 +114,7 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
         if master.set_health(health) && up {
             // What waited for it can be put back.
             shard.sweep.notify_one();
+            shard.note_up();
         }
         let hurry = async {
             master.hurry.notified().await;

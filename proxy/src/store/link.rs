@@ -240,12 +240,22 @@ pub(super) fn connect(master: &Arc<Master>, shard: &RedisShard) {
     for (link, patience) in [(events, io_timeout.min(SILENCE)), (commands, io_timeout)] {
         let heartbeat = heartbeat(master.clone(), link.clone(), patience);
         tokio::spawn(until_gone(master.gone.clone(), heartbeat));
+        tokio::spawn(until_gone(master.gone.clone(), hurry(master.clone(), link.clone())));
     }
 }
 
 /// Does `work` as long as it is of use.
 pub(super) async fn until_gone(gone: CancellationToken, work: impl Future<Output = ()>) {
     gone.run_until_cancelled(work).await.unwrap_or_default();
+}
+
+/// A renewal finds out whether all connections are there: it shall not wait for its time when one
+/// was made.
+async fn hurry(master: Arc<Master>, link: Link) {
+    let mut connections = link.reconnect_rx();
+    while let Ok(_) | Err(RecvError::Lagged(_)) = connections.recv().await {
+        master.hurry.notify_one();
+    }
 }
 
 /// Remembers why connections fail; the keepalive's stands for all of them. A new one shall renew

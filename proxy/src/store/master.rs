@@ -74,7 +74,8 @@ struct Made {
     renewal: u64,
 }
 
-/// How often it is said that commands are refused.
+/// How often it is said that commands are refused, and why a master is away where the reasons take
+/// turns.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
 
 /// A node name nobody else has or had.
@@ -152,7 +153,7 @@ impl Master {
     }
 
     /// Says a change of health once, in the log of an operator who can act on it; whether there was
-    /// one. What is between may give several reasons in turns: each is said once until it is there.
+    /// one. What is between may give several reasons in turns: each is said at most once a minute.
     pub(super) fn set_health(&self, health: Health) -> bool {
         let mut state = locked(&self.state);
         if state.health == health || self.gone.is_cancelled() {
@@ -166,7 +167,9 @@ impl Master {
             }
             // Every start begins so; it is worth a line only if it goes on to fail.
             Health::Down(why) if why == CONNECTING => {}
-            Health::Down(why) if state.said.add(why) => tracing::error!(%address, "{why}"),
+            Health::Down(why) if state.said.add(why, Instant::now()) => {
+                tracing::error!(%address, "{why}")
+            }
             Health::Down(why) => tracing::debug!(%address, "{why}"),
         }
         state.health = health;

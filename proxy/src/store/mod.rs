@@ -6,11 +6,11 @@
 //! commands for one key use the one commands connection of its master, in the order in which they
 //! were issued; nothing is replayed behind the caller's back.
 
+mod beginning;
 mod call;
 mod cluster_nodes;
 mod control;
 mod doubts;
-pub mod embedded;
 mod events;
 mod find;
 mod goodbye;
@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use rollcall_wire::Names;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::RedisShard;
 
@@ -52,7 +53,7 @@ use shard::{Ends, Place, Shard};
 /// After a loss, how long every server has to put back what it holds.
 pub const PUT_BACK: Duration = Duration::from_secs(5);
 /// How often it is looked whether the start is over.
-const BEGINNING: Duration = Duration::from_millis(100);
+const BEGINNING: Duration = Duration::from_millis(20);
 
 /// Where Redis is and how to use it.
 #[derive(Debug, Clone)]
@@ -65,6 +66,8 @@ pub struct Settings {
     /// How long the lease lives without being renewed; renewed each second, or more often when it
     /// is short.
     pub lease: Duration,
+    /// How long calls wait for a Redis that was never ready yet.
+    pub first_wait: Duration,
     pub prefix: String,
     /// How many books user statuses are spread over.
     pub partitions: u32,
@@ -112,12 +115,15 @@ struct Inner {
 // === impl Store ===
 
 impl Store {
-    /// Connects in the background and keeps trying; returns at once. The receiver gets every event
-    /// of the channels that are listened to.
-    pub fn start(settings: Settings) -> (Self, mpsc::Receiver<StoreEvent>) {
+    /// Connects in the background, from when `runs` is cancelled, and keeps trying; returns at once.
+    /// The receiver gets every event of the channels that are listened to.
+    pub fn start(
+        settings: Settings,
+        runs: CancellationToken,
+    ) -> (Self, mpsc::Receiver<StoreEvent>) {
         let (events, receiver) = mpsc::channel(events::QUEUE);
         let settings = Arc::new(settings);
-        let ends = Ends::default();
+        let ends = Ends { runs, ..Ends::default() };
         let start = |redis: &RedisShard| {
             Shard::start(redis.clone(), settings.clone(), events.clone(), ends.clone())
         };
@@ -170,6 +176,13 @@ impl Store {
         let say = |(address, why)| if alone { why } else { format!("{address}: {why}") };
         let troubles: Vec<String> = troubles.into_iter().map(say).collect();
         Readiness { ready, trouble: troubles.join("; ") }
+    }
+
+    /// Waits until the server can serve.
+    pub async fn ready(&self) {
+        while !self.readiness().ready {
+            tokio::time::sleep(BEGINNING).await;
+        }
     }
 
     /// The number of our database: a roster of the same name in another one is not ours.
@@ -234,7 +247,11 @@ async fn begin(store: Store) {
     }
 }
 
+fn shard_among<'a>(shards: &'a [Arc<Shard>], key: &str) -> Option<&'a Arc<Shard>> {
+    shards.get(jump::shard_of(key, shards.len()))
+}
+
 fn place_among(shards: &[Arc<Shard>], key: &str) -> Result<Place, StoreError> {
-    let shard = shards.get(jump::shard_of(key, shards.len()));
+    let shard = shard_among(shards, key);
     shard.ok_or_else(|| StoreError::Away("no redis is configured".to_owned()))?.place(key)
 }

@@ -152,6 +152,7 @@ impl Store {
 
     /// A roster's counts, O(1).
     pub async fn stats(&self, channel: &str) -> Result<Stats, StoreError> {
+        self.begun(channel).await;
         let place = self.roster_place(channel)?;
         let replies = place.read(words::PRESENCE_STATS, vec![place.roster_key(channel)]).await?;
         one(all_stats(replies, 1)?)
@@ -221,6 +222,7 @@ impl Store {
     /// Everyone in a channel as the `presence` object of the client protocol, read in pages so that
     /// no room stalls Redis.
     pub async fn presence(&self, channel: &str) -> Result<Bytes, StoreError> {
+        self.begun(channel).await;
         let place = self.roster_place(channel)?;
         for _ in 0..SCANS {
             match place.pages(channel).await {
@@ -234,6 +236,7 @@ impl Store {
 
     /// Sends an encoded publication to whoever listens to the channel, on every server.
     pub async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreError> {
+        self.begun(channel).await;
         let place = self.roster_place(channel)?;
         place.call("SPUBLISH", vec![place.roster_key(channel), bytes(message)]).await.map(|_| ())
     }

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::beginning::Beginning;
 use super::cluster_nodes::Named;
 use super::doubts::Doubts;
 use super::events::{self, StoreEvent};
@@ -52,6 +53,9 @@ pub(super) struct Shard {
     /// Which slots are on their way, and since when these.
     moving: Mutex<Moving>,
     pub(super) events: mpsc::Sender<StoreEvent>,
+    pub(super) beginning: Beginning,
+    /// Redis, where it is one server, may be connected to.
+    pub(super) runs: CancellationToken,
     /// The server stops: nothing new begins.
     pub(super) stopping: CancellationToken,
     /// Everything is let go of: connections end.
@@ -67,9 +71,11 @@ struct Moving {
     marks: (BTreeSet<String>, Option<Instant>),
 }
 
-/// How a shard is told to end.
+/// How a shard is told to begin and to end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ends {
+    /// Redis may be connected to.
+    pub(super) runs: CancellationToken,
     /// Nothing new begins.
     pub(super) stopping: CancellationToken,
     /// Connections end.
@@ -99,7 +105,7 @@ impl Shard {
         redis: RedisShard,
         settings: Arc<Settings>,
         events: mpsc::Sender<StoreEvent>,
-        Ends { stopping, closing }: Ends,
+        Ends { runs, stopping, closing }: Ends,
     ) -> Arc<Self> {
         let shard = Arc::new(Self {
             names: Names::new(settings.prefix.clone()),
@@ -115,6 +121,8 @@ impl Shard {
             lookout: Mutex::default(),
             moving: Mutex::default(),
             events,
+            beginning: Beginning::default(),
+            runs,
             stopping,
             closing,
         });
@@ -179,7 +187,7 @@ impl Shard {
         let mut lookout = self.lookout.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, said) = &mut *lookout;
         match &why {
-            Some(why) if said.add(why) => {
+            Some(why) if said.add(why, Instant::now()) => {
                 tracing::warn!(%redis, "a failover would not be noticed: {why}");
             }
             None if said.clear() => tracing::info!(%redis, "failovers are noticed again"),
@@ -190,9 +198,14 @@ impl Shard {
 
     /// A master at `address` whose connections begin to be made.
     pub(super) fn new_master(&self, named: Named) -> Result<Arc<Master>, StoreError> {
-        let master = Master::new(named, &self.redis, self.closing.child_token())?;
+        let master = self.unconnected_master(named)?;
         link::connect(&master, &self.redis);
         Ok(master)
+    }
+
+    /// A master whose connections are yet to be made.
+    pub(super) fn unconnected_master(&self, named: Named) -> Result<Arc<Master>, StoreError> {
+        Master::new(named, &self.redis, self.closing.child_token())
     }
 
     /// From now on `new` says who owns what: leases begin on new masters, and whatever slots have

@@ -34,6 +34,7 @@ struct Batch {
 impl Store {
     /// One more connection of `user`; the first puts the user online.
     pub async fn user_came(&self, user: &Arc<str>) -> Result<(), StoreError> {
+        self.begun_books(self.user_part(user).into_iter()).await;
         let Some(place) = self.user_place(user)? else { return Ok(()) };
         place.up()?;
         let came = place.issue(|holdings, node, again| {
@@ -71,7 +72,7 @@ impl Store {
     /// Sets the users' `active` time to now.
     pub async fn touch<U: AsRef<str>>(&self, users: &[U]) -> Result<(), StoreError> {
         let ttl = self.settings().status_ttl.unwrap_or_default();
-        let calls = self.batches(users)?.into_iter().map(|batch| async move {
+        let calls = self.batches(users).await?.into_iter().map(|batch| async move {
             let mut args = batch.args(users);
             args.splice(1..1, [arg("EX"), arg(ttl.as_secs().to_string())]);
             batch.place.call(words::USERSTATUS_TOUCH, args).await
@@ -82,7 +83,7 @@ impl Store {
     /// The users' statuses, in order and per occurrence.
     pub async fn statuses<U: AsRef<str>>(&self, users: &[U]) -> Result<Vec<Status>, StoreError> {
         let unexpected = || StoreError::Unexpected(words::USERSTATUS_GET);
-        let calls = self.batches(users)?.into_iter().map(|batch| async move {
+        let calls = self.batches(users).await?.into_iter().map(|batch| async move {
             let reply = batch.place.read(words::USERSTATUS_GET, batch.args(users)).await?;
             Ok::<_, StoreError>((batch.users, reply))
         });
@@ -101,18 +102,19 @@ impl Store {
 
     /// Clears what is known of the users.
     pub async fn forget<U: AsRef<str>>(&self, users: &[U]) -> Result<(), StoreError> {
-        let calls = self.batches(users)?.into_iter().map(|batch| async move {
+        let calls = self.batches(users).await?.into_iter().map(|batch| async move {
             batch.place.call(words::USERSTATUS_DEL, batch.args(users)).await
         });
         try_join_all(calls).await.map(|_| ())
     }
 
-    fn batches<U: AsRef<str>>(&self, users: &[U]) -> Result<Vec<Batch>, StoreError> {
+    async fn batches<U: AsRef<str>>(&self, users: &[U]) -> Result<Vec<Batch>, StoreError> {
         let mut parts: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
         for (at, user) in users.iter().enumerate() {
             let part = partition::of_user(user.as_ref(), self.settings().partitions);
             parts.entry(part).or_default().push(at);
         }
+        self.begun_books(parts.keys().copied()).await;
         let mut batches = Vec::new();
         for (part, users) in parts {
             let (key, place) = self.book(part)?;
@@ -126,14 +128,18 @@ impl Store {
         Ok(batches)
     }
 
-    /// Where a user is held online; `None` when there is nothing to keep: the feature is off, or
-    /// the user is anonymous.
+    /// Where a user is held online; `None` when there is nothing to keep.
     fn user_place(&self, user: &str) -> Result<Option<Place>, StoreError> {
-        if user.is_empty() || self.settings().status_ttl.is_none() {
-            return Ok(None);
-        }
-        let part = partition::of_user(user, self.settings().partitions);
-        self.book(part).map(|(_, place)| Some(place))
+        let part = self.user_part(user);
+        part.map(|part| self.book(part).map(|(_, place)| place)).transpose()
+    }
+
+    /// The book that holds a user online; `None` when there is nothing to keep: the feature is off,
+    /// or the user is anonymous.
+    fn user_part(&self, user: &str) -> Option<u32> {
+        let settings = self.settings();
+        let is_kept = !user.is_empty() && settings.status_ttl.is_some();
+        is_kept.then(|| partition::of_user(user, settings.partitions))
     }
 }
 

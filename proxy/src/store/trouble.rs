@@ -1,5 +1,9 @@
 //! Why Redis cannot be used, in words an operator can act on.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::call::{self, arg};
 use super::link::CONNECTING;
 use super::master::Master;
@@ -11,20 +15,29 @@ const OLDEST: (u32, u32) = (7, 0);
 /// So many reasons are remembered.
 const REASONS: usize = 16;
 
-/// Why something fails, as often as that changed since it worked last.
+/// How often a reason is said where several take turns.
+const SAID_AGAIN: Duration = Duration::from_secs(60);
+
+/// Why something has failed since it worked last, and when each reason was said.
 #[derive(Debug, Default)]
-pub(super) struct Reasons(Vec<String>);
+pub(super) struct Reasons(Vec<(String, Instant)>);
 
 // === impl Reasons ===
 
 impl Reasons {
-    /// Whether this reason is not said yet; it is now.
-    pub(super) fn add(&mut self, why: &str) -> bool {
-        let new = !self.0.iter().any(|said| said == why);
-        if new && self.0.len() < REASONS {
-            self.0.push(why.to_owned());
+    /// Whether this reason was not said of late; it is now.
+    pub(super) fn add(&mut self, why: &str, now: Instant) -> bool {
+        if let Some((_, said)) = self.0.iter_mut().find(|(said, _)| said == why) {
+            let again = now.duration_since(*said) >= SAID_AGAIN;
+            if again {
+                *said = now;
+            }
+            return again;
         }
-        new
+        if self.0.len() < REASONS {
+            self.0.push((why.to_owned(), now));
+        }
+        true
     }
 
     /// It works: whether a reason was said.
@@ -84,10 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_is_said_once_whichever_was_said_in_between() {
+    fn each_reason_is_said_when_it_changes_but_once_a_minute_where_they_take_turns() {
         let mut said = Reasons::default();
-        let new = ["reset", "broken", "reset", "broken", "refused"].map(|why| said.add(why));
+        let now = Instant::now();
+        let mut says = |why, after| said.add(why, now + Duration::from_secs(after));
+        let new = ["reset", "broken", "reset", "broken", "refused"].map(|why| says(why, 0));
         assert_eq!(new, [true, true, false, false, true]);
+        assert_eq!([says("reset", 59), says("reset", 60), says("reset", 61)], [false, true, false]);
         assert!(said.clear() && !said.clear());
     }
 }
