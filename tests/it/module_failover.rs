@@ -9,12 +9,12 @@ const BRIEF: usize = 600;
 
 /// Clients of n1, who stay, and many whose deadlines pass one after the other for 3 seconds.
 fn fill(cli: &mut Resp, key: &str) {
-    cli.ask("PRESENCE.LEASE KEEP n1 PX 1000");
     for n in 0..BRIEF {
         let (client, ms) = (format!("s{n}"), (200 + 5 * n).to_string());
         let add = ["PRESENCE.ADD", key, &client, "ann", "PX", &ms, "NOTIFY"];
         assert_eq!(cli.call(&add), Reply::Number(1));
     }
+    cli.ask("PRESENCE.LEASE KEEP n1 PX 1000");
     for n in 0..10 {
         let add = format!("PRESENCE.ADD {key} c{n} bob LEASE n1 NOTIFY");
         assert_eq!(cli.ask(&add), Reply::Number(1));
