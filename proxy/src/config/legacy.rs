@@ -215,7 +215,9 @@ const DISABLE: &str = "presence_disable_for_client";
 fn modern_options(options: &mut Value, granular: bool) {
     match options {
         Value::Array(namespaces) => {
-            namespaces.iter_mut().for_each(|namespace| modern_options(namespace, granular));
+            for namespace in namespaces {
+                modern_options(namespace, granular);
+            }
         }
         Value::Object(options) => {
             for (old, today) in CHANNEL_OPTIONS {

@@ -24,7 +24,7 @@ pub(crate) fn wrong(pattern: &str) -> Option<&'static str> {
         Some("expected lower-case ASCII, as browsers send it (xn--… for other letters)")
     } else if pattern.contains(['{', '}', '\\', '!', '@', '#']) {
         Some("expected an origin, in which only * and ? stand for something else")
-    } else if !has_scheme && !(pattern.contains('*') && may_begin_so) {
+    } else if !(has_scheme || pattern.contains('*') && may_begin_so) {
         Some("expected an origin with its scheme, such as https://example.com")
     } else if host.is_empty() || host.contains('/') {
         Some("expected an origin without a path and without a slash at its end")
