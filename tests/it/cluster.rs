@@ -113,7 +113,9 @@ fn a_master_that_comes_back_is_looked_at_before_it_is_used() {
     process::signal(replica.id(), Signal::CONT);
     within(Duration::from_secs(60), "the replica takes over", || is_master(&replica).then_some(()));
     let others: Vec<u32> = cluster.nodes()[1..].iter().chain([&replica]).map(Redis::id).collect();
-    others.iter().for_each(|id| process::signal(*id, Signal::STOP));
+    for id in &others {
+        process::signal(*id, Signal::STOP);
+    }
     cluster.run(0);
     assert!(is_master(&cluster.nodes()[0]), "it hears of no other");
     server.process().signal(Signal::CONT);
@@ -124,7 +126,9 @@ fn a_master_that_comes_back_is_looked_at_before_it_is_used() {
         lines.any(|line| line.contains(&down)).then_some(())
     });
     assert_eq!(ready(&server, &cluster.nodes()[0]), 1, "{}", server.log());
-    others.iter().for_each(|id| process::signal(*id, Signal::CONT));
+    for id in &others {
+        process::signal(*id, Signal::CONT);
+    }
     within(Duration::from_secs(60), "the new master is used", || {
         (ready(&server, &replica) > 0).then_some(())
     });

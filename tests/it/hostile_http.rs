@@ -44,10 +44,7 @@ fn pipelines(stream: &mut TcpStream) {
 /// Whether the server has ended a connection that nobody reads: it takes no byte.
 fn is_cut(stream: &mut TcpStream) -> bool {
     stream.set_nonblocking(true).expect("a socket can be asked");
-    match stream.write(b"x") {
-        Ok(_) => false,
-        Err(error) => error.kind() != ErrorKind::WouldBlock,
-    }
+    stream.write_all(b"x").is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
 }
 
 /// Everything up to the end of the connection.
