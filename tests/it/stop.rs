@@ -28,7 +28,6 @@ fn a_redis_that_stands_still_does_not_hold_up_a_stop() {
     }
     assert!(stack.server.process().ended().success());
     let took = start.elapsed();
-    println!("stopped after {took:.2?}");
     assert!(took < Duration::from_secs(4), "{took:?}");
     process::signal(stack.redis.id(), Signal::CONT);
     eventually("the lease runs out, and nobody is left", || {

@@ -85,6 +85,10 @@ fn what_can_never_match_is_refused() {
     refuses(&[
         (r#"{"client":{"allowed_origins":["https://a.example/"]}}"#, "client.allowed_origins[0]"),
         (r#"{"client":{"allowed_origins":["*",""]}}"#, "client.allowed_origins[1]"),
+        (
+            r#"{"engine":{"type":"redis","redis":{"address":["redis://h",""]}}}"#,
+            "engine.redis.address[1]",
+        ),
         (r#"{"client":{"allowed_origins":"https://a.example,https://b"}}"#, "allowed_origins"),
         (
             r#"{"channel":{"namespace_boundary":"-","namespaces":[{"name":"a-b"}]}}"#,
@@ -162,7 +166,7 @@ fn internal_endpoints_are_where_everything_else_is_unless_they_have_a_place() {
         config.http_server.internal().map(|(address, port)| format!("{address}:{port}"))
     };
     let cases = [
-        (r#"{}"#, None),
+        (r"{}", None),
         (r#"{"internal_port":8000}"#, None),
         (r#"{"internal_port":9000}"#, Some(":9000")),
         (r#"{"address":"127.0.0.1","internal_port":9000}"#, Some("127.0.0.1:9000")),
