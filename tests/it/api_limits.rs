@@ -129,13 +129,13 @@ fn an_empty_list_is_an_empty_map_where_php_writes_one() {
 #[test]
 fn a_failed_call_is_logged_with_its_subject_and_seldom() {
     let stack = Stack::with(json!({"channel": {"max_length": 400}}));
-    let long = format!("public:{}", "x".repeat(400));
+    let far = format!("public:{}", "x".repeat(400));
     let mut cli = stack.redis.cli();
-    for channel in ["room", &long] {
+    for channel in ["room", &far] {
         cli.call(&["SET", &format!("rollcall:p:{channel}"), "no roster"]);
     }
     let error = json!({"error": {"code": 100, "message": "internal server error"}});
-    assert_eq!(stack.api_answer("presence", json!({"channel": long})), error);
+    assert_eq!(stack.api_answer("presence", json!({"channel": far})), error);
     for _ in 0..200 {
         assert_eq!(stack.api_answer("presence_stats", json!({"channel": "room"})), error);
     }

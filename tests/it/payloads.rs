@@ -64,7 +64,7 @@ fn garbage_on_a_sharded_channel_breaks_no_frame() {
         format!(r#"{{"t":"join","seq":SEQ,"prev":PREV,"clients":2,"users":2,"info":{info}}}"#)
     };
     let garbage = [
-        "".to_owned(),
+        String::new(),
         "\n{}\n".to_owned(),
         "\u{0}".to_owned(),
         r#"{"t":"pub","data":1,"b64data":5}"#.to_owned(),

@@ -36,7 +36,7 @@ fn a_redis_that_refuses_writes_is_named() {
         says_nothing(&stack);
         cli.ask(&format!("CONFIG SET {setting} {bad}"));
         says(&stack, word);
-        assert_eq!(ann.presence("room").as_object().map(|room| room.len()), Some(1), "{setting}");
+        assert_eq!(ann.presence("room").as_object().expect("an object").len(), 1, "{setting}");
         cli.ask(&format!("CONFIG SET {setting} {good}"));
     }
     says_nothing(&stack);

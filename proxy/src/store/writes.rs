@@ -63,14 +63,13 @@ pub(super) async fn watch(shard: Arc<Shard>, master: Arc<Master>) {
 /// Sends the probe. One that is held back is waited for: another would only queue behind it.
 async fn ask(master: &Master, link: &Link, args: Args) -> Verdict {
     let mut answer = Box::pin(call::on(link, words::PRESENCE_ADD, args));
-    let answer = match timeout(PATIENCE, &mut answer).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            master.set_writes(Some(format!(
-                "redis takes no writes: one has waited for {PATIENCE:?} (CLIENT PAUSE, or a failover)"
-            )));
-            answer.await
-        }
+    let answer = if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
+        answer
+    } else {
+        master.set_writes(Some(format!(
+            "redis takes no writes: one has waited for {PATIENCE:?} (CLIENT PAUSE, or a failover)"
+        )));
+        answer.await
     };
     verdict(master, &answer)
 }

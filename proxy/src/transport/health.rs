@@ -20,7 +20,7 @@ pub(super) fn routes(router: Router<State>, config: &Config, port: Port) -> Rout
     if !config.health.enabled {
         return router;
     }
-    let ready = move |state, request| ready(state, request, port);
+    let ready = move |state, request| async move { ready(state, request, port) };
     router
         .route(&config.health.ready(), any(ready))
         .route(&trimmed(&config.health.handler_prefix), any(health))
@@ -33,11 +33,7 @@ async fn health() -> Response {
 
 /// 200 while some Redis master can be used; else 503. What is wrong is named either way, to those who
 /// may know: it has addresses, and the words of Redis.
-async fn ready(
-    extract::State(state): extract::State<State>,
-    request: Request,
-    port: Port,
-) -> Response {
+fn ready(extract::State(state): extract::State<State>, request: Request, port: Port) -> Response {
     let Readiness { ready, trouble } = state.context.store.readiness();
     let peer = request.extensions().get::<Peer>().map(|Peer(peer)| peer.ip());
     let told = port == Port::Internal || is_local(peer, request.headers());
