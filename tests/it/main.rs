@@ -34,6 +34,7 @@ mod module_fuzz;
 mod module_info;
 mod module_keys;
 mod module_lease;
+mod module_lease_limits;
 mod module_log;
 mod module_midway;
 mod module_migrate;
