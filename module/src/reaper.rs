@@ -9,6 +9,7 @@ use crate::book::Book;
 use crate::keyed::{OpenKey, Subject};
 use crate::lease::LeaseId;
 use crate::native::context::{Ctx, OwnStr};
+use crate::native::notify::Change;
 use crate::native::string::Str;
 use crate::native::{cell, clock, hooks, log, server};
 use crate::registry::{KeyId, Kind, TICK_MS};
@@ -120,6 +121,20 @@ fn forget(db: u32, id: KeyId, task: Task) {
     }
 }
 
+// === impl Task ===
+
+impl Task {
+    /// What it does to a key.
+    fn change(self, kind: Kind) -> Change {
+        match (self, kind) {
+            (Self::Lease(_), Kind::Roster) => Change::LEASE,
+            (Self::Lease(_), Kind::Book) => Change::STATUS_LEASE,
+            (Self::Deadlines, Kind::Roster) => Change::EXPIRED,
+            (Self::Deadlines, Kind::Book) => Change::STATUS_EXPIRED,
+        }
+    }
+}
+
 // === impl Visit ===
 
 impl Visit {
@@ -136,11 +151,14 @@ impl Visit {
             forget(self.db, self.id, self.task);
             return true;
         };
+        let mut changed = false;
         let done = loop {
             match batch(ctx, &mut key, self.task) {
                 0 => break true,
-                _ if self.start.elapsed() >= SLICE => break false,
-                _ => {}
+                _ => changed = true,
+            }
+            if self.start.elapsed() >= SLICE {
+                break false;
             }
         };
         match self.task {
@@ -150,7 +168,7 @@ impl Visit {
             }
             _ => {}
         }
-        key.delete_if_empty();
+        key.done_maybe_empty(changed.then(|| self.task.change(T::KIND)));
         done
     }
 }

@@ -38,6 +38,7 @@ mod module_lease_limits;
 mod module_log;
 mod module_midway;
 mod module_migrate;
+mod module_notifications;
 mod module_persistence;
 mod module_promotion;
 mod module_property;
