@@ -16,6 +16,9 @@ pub(crate) struct Lease {
     /// Both on the lease clock.
     began_at: u64,
     ends_at: u64,
+    /// When it is looked at next: never after its end, and often before, so that renewing it costs
+    /// nothing there.
+    look_at: u64,
 }
 
 /// All leases of the server.
@@ -23,8 +26,8 @@ pub(crate) struct Lease {
 pub(crate) struct Leases {
     by_node: HashMap<Rc<str>, LeaseId>,
     alive: BTreeMap<LeaseId, Lease>,
-    /// The same, soonest end first.
-    by_end: BTreeSet<(u64, LeaseId)>,
+    /// The same by when they are looked at.
+    looks: BTreeSet<(u64, LeaseId)>,
     /// Those that ended while they held something, until that is swept: the Unix second of the end.
     ended: BTreeMap<LeaseId, u32>,
     /// The last ended lease that [`Self::some_ended`] handed out.
@@ -98,6 +101,13 @@ impl Lease {
         self.px
     }
 
+    /// Is looked at when it ends, from now on.
+    fn look_again(&mut self, id: LeaseId, looks: &mut BTreeSet<(u64, LeaseId)>) {
+        looks.remove(&(self.look_at, id));
+        looks.insert((self.ends_at, id));
+        self.look_at = self.ends_at;
+    }
+
     pub(crate) fn age_ms(&self, clock: &LeaseClock) -> u64 {
         clock.now - self.began_at
     }
@@ -110,7 +120,7 @@ impl Leases {
         Self {
             by_node: HashMap::new(),
             alive: BTreeMap::new(),
-            by_end: BTreeSet::new(),
+            looks: BTreeSet::new(),
             ended: BTreeMap::new(),
             looked_at: LeaseId::ENDED,
             last_id: 0,
@@ -137,29 +147,45 @@ impl Leases {
         Some(self.ended.get(&lease).copied().unwrap_or_default())
     }
 
-    /// Whether a node could not begin a lease, as there are `most` already. Renewing always works.
-    pub(crate) fn is_full_for(&self, node: &str, most: usize) -> bool {
-        self.alive.len() >= most && !self.by_node.contains_key(node)
-    }
-
     /// Renews a node's lease, or begins one.
     pub(crate) fn keep(&mut self, node: &str, px: u64, monotonic_ms: u64) -> Kept {
+        let kept = self.renew(node, px, monotonic_ms);
+        kept.unwrap_or_else(|| self.begin(node, px, monotonic_ms))
+    }
+
+    /// The same, but begins none when there are `most` already.
+    pub(crate) fn keep_within(
+        &mut self,
+        most: usize,
+        node: &str,
+        px: u64,
+        monotonic_ms: u64,
+    ) -> Option<Kept> {
+        let kept = self.renew(node, px, monotonic_ms);
+        let is_full = self.alive.len() >= most;
+        kept.or_else(|| (!is_full).then(|| self.begin(node, px, monotonic_ms)))
+    }
+
+    fn renew(&mut self, node: &str, px: u64, monotonic_ms: u64) -> Option<Kept> {
+        let id = self.of_node(node)?;
         let ends_at = self.clock.reading(monotonic_ms) + px;
-        if let Some((id, lease)) =
-            self.of_node(node).and_then(|id| Some((id, self.alive.get_mut(&id)?)))
-        {
-            let changed = lease.px != px;
-            self.by_end.remove(&(lease.ends_at, id));
-            self.by_end.insert((ends_at, id));
-            (lease.px, lease.ends_at) = (px, ends_at);
-            return Kept { lease: id, fresh: false, changed };
+        let lease = self.alive.get_mut(&id)?;
+        let changed = lease.px != px;
+        (lease.px, lease.ends_at) = (px, ends_at);
+        if ends_at < lease.look_at {
+            lease.look_again(id, &mut self.looks);
         }
+        Some(Kept { lease: id, fresh: false, changed })
+    }
+
+    fn begin(&mut self, node: &str, px: u64, monotonic_ms: u64) -> Kept {
+        let ends_at = self.clock.reading(monotonic_ms) + px;
         self.last_id += 1;
         let id = LeaseId(self.last_id);
         let (node, began_at) = (Rc::<str>::from(node), self.clock.now);
         self.by_node.insert(node.clone(), id);
-        self.by_end.insert((ends_at, id));
-        self.alive.insert(id, Lease { node, px, began_at, ends_at });
+        self.looks.insert((ends_at, id));
+        self.alive.insert(id, Lease { node, px, began_at, ends_at, look_at: ends_at });
         Kept { lease: id, fresh: true, changed: true }
     }
 
@@ -182,7 +208,7 @@ impl Leases {
     pub(crate) fn end(&mut self, node: &str, at: u32) -> Option<LeaseId> {
         let id = self.by_node.remove(node)?;
         if let Some(lease) = self.alive.remove(&id) {
-            self.by_end.remove(&(lease.ends_at, id));
+            self.looks.remove(&(lease.look_at, id));
         }
         self.ended.insert(id, at);
         Some(id)
@@ -193,10 +219,20 @@ impl Leases {
         self.alive.len()
     }
 
-    /// Up to `most` of those whose time is up, longest ago first.
-    pub(crate) fn overdue(&self, most: usize) -> Vec<LeaseId> {
-        let overdue = self.by_end.iter().take_while(|(ends_at, _)| *ends_at <= self.clock.now);
-        overdue.map(|(_, id)| *id).take(most).collect()
+    /// Looks at up to `most` leases; those of them whose time is up, and whether that may not be all.
+    pub(crate) fn overdue(&mut self, most: usize) -> (Vec<LeaseId>, bool) {
+        let now = self.clock.now;
+        let due = self.looks.iter().take_while(|(at, _)| *at <= now).take(most);
+        let mut looked: Vec<LeaseId> = due.map(|(_, id)| *id).collect();
+        let more = looked.len() == most;
+        looked.retain(|id| {
+            let Some(lease) = self.alive.get_mut(id) else { return false };
+            if lease.ends_at > now {
+                lease.look_again(*id, &mut self.looks);
+            }
+            lease.ends_at <= now
+        });
+        (looked, more)
     }
 
     /// Forgets an ended lease that holds nothing any more.
@@ -224,7 +260,6 @@ impl Leases {
         for lease in self.alive.values_mut() {
             lease.ends_at = lease.ends_at.max(at_least);
         }
-        self.by_end = self.alive.iter().map(|(id, lease)| (lease.ends_at, *id)).collect();
     }
 
     /// Forgets the leases that hold nothing. Identities go on. Where a load leaves old data in
@@ -232,7 +267,7 @@ impl Leases {
     pub(crate) fn retain(&mut self, holds: impl Fn(LeaseId) -> bool) {
         self.by_node.retain(|_, id| holds(*id));
         self.alive.retain(|id, _| holds(*id));
-        self.by_end.retain(|(_, id)| holds(*id));
+        self.looks.retain(|(_, id)| holds(*id));
         self.ended.retain(|id, _| holds(*id));
     }
 
@@ -273,7 +308,7 @@ impl Leases {
             let began = self.alive.split_off(&LeaseId(before.0.saturating_add(1)));
             for (id, lease) in began {
                 self.by_node.remove(&lease.node);
-                self.by_end.remove(&(lease.ends_at, id));
+                self.looks.remove(&(lease.look_at, id));
             }
         }
         self.bound.take().is_some_and(|bound| bound.exceeded)

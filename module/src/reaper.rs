@@ -43,12 +43,14 @@ struct Visit {
 pub(crate) fn end_leases(ctx: &Ctx) -> bool {
     let start = Instant::now();
     loop {
-        let lapsed = cell::with(|state| state.end_overdue(BATCH, clock::wall_s()));
-        let all = lapsed.len() < BATCH;
-        cell::with(|state| state.lapses.add(lapsed));
+        let more = cell::with(|state| {
+            let (lapsed, more) = state.end_overdue(BATCH, clock::wall_s());
+            state.lapses.add(lapsed);
+            more
+        });
         hooks::tell_leases(ctx);
-        if all || start.elapsed() >= SLICE {
-            return !all;
+        if !more || start.elapsed() >= SLICE {
+            return more;
         }
     }
 }

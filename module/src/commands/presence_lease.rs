@@ -82,21 +82,21 @@ impl<'a> Keep<'a> {
         }
         let most = config::max_leases();
         let reply = cell::with(|state| {
-            if state.leases.is_full_for(self.node, most) {
-                return None;
-            }
-            let kept = state.leases.keep(self.node, self.px, clock::monotonic_ms());
+            let now = clock::monotonic_ms();
+            let kept = state.leases.keep_within(most, self.node, self.px, now)?;
             if kept.changed {
                 state.untold.set(self.node, self.px);
             }
             let (entries, users) = state.held(kept.lease);
-            Some([state.epoch, u64::from(kept.fresh), entries, users])
+            Some((kept.changed, [state.epoch, u64::from(kept.fresh), entries, users]))
         });
-        let Some(reply) = reply else {
+        let Some((changed, reply)) = reply else {
             log::refused_leases(ctx);
             return Err(CommandError::TooManyLeases(most));
         };
-        hooks::tell_leases(ctx);
+        if changed {
+            hooks::tell_leases(ctx);
+        }
         ctx.reply_array(reply.len());
         for number in reply {
             ctx.reply_number(number);

@@ -8,13 +8,13 @@ fn a_stall_does_not_end_a_lease() {
     assert!(leases.clock.advance(1_000));
     let lease = leases.keep("n", 300, 1_000).lease;
     assert!(!leases.clock.advance(60_000));
-    assert!(leases.overdue(9).is_empty());
+    assert!(leases.overdue(9).0.is_empty());
     for ms in [60_050, 60_100, 60_150, 60_199] {
         assert!(leases.clock.advance(ms));
     }
-    assert!(leases.overdue(9).is_empty());
+    assert!(leases.overdue(9).0.is_empty());
     leases.clock.advance(60_200);
-    assert_eq!(leases.overdue(9), [lease]);
+    assert_eq!(leases.overdue(9), (vec![lease], false));
 }
 
 #[test]
@@ -65,7 +65,37 @@ fn a_value_that_names_too_many_leases_leaves_none() {
     }
     assert!(leases.may_go_on() && !leases.end_load(before, true));
     assert_eq!(leases.alive_count(), 3);
-    assert!(leases.is_full_for("new", 2) && !leases.is_full_for("second", 2));
+    assert_eq!(leases.keep_within(3, "new", 100, 0), None);
+    assert!(leases.keep_within(2, "second", 100, 0).is_some_and(|kept| !kept.fresh));
+}
+
+#[test]
+fn leases_are_looked_at_in_pieces_until_all_had_their_turn() {
+    let mut leases = Leases::new();
+    leases.clock.advance(0);
+    for n in 0..6 {
+        leases.keep(&format!("n{n}"), 50, 0);
+    }
+    // Half of them are renewed, one twice as long as it was before.
+    for n in [0, 2, 4] {
+        leases.keep(&format!("n{n}"), 100, 0);
+    }
+    leases.clock.advance(60);
+    let mut nodes = Vec::new();
+    let mut looks = 0;
+    loop {
+        let (overdue, more) = leases.overdue(2);
+        for id in overdue {
+            let node = leases.alive(id).expect("it is alive").node().to_owned();
+            leases.end(&node, 7);
+            nodes.push(node);
+        }
+        looks += 1;
+        if !more {
+            break;
+        }
+    }
+    assert_eq!((nodes.join(" "), looks), ("n1 n3 n5".to_owned(), 4));
 }
 
 #[test]
@@ -171,14 +201,15 @@ proptest! {
                 .collect();
             let left = model.iter().map(|(node, (px, end))| (node.clone(), (*px, (*end).max(now))));
             prop_assert_eq!(&listed, &left.collect::<Model>());
-            let overdue: Vec<LeaseId> = leases.overdue(99);
+            let (overdue, more) = leases.overdue(99);
+            prop_assert!(!more);
             let mut nodes: Vec<&str> =
                 overdue.iter().filter_map(|id| leases.alive(*id)).map(Lease::node).collect();
             nodes.sort_unstable();
             let due = model.iter().filter(|(_, (_, end))| *end <= now).map(|(node, _)| node.as_str());
             prop_assert_eq!(nodes, due.collect::<Vec<_>>());
             prop_assert_eq!(leases.by_node.len(), model.len());
-            prop_assert_eq!((leases.by_end.len(), leases.alive_count()), (model.len(), model.len()));
+            prop_assert_eq!((leases.looks.len(), leases.alive_count()), (model.len(), model.len()));
         }
     }
 }

@@ -27,17 +27,18 @@ impl State {
         true
     }
 
-    /// Ends up to `most` leases whose time is up.
-    pub(crate) fn end_overdue(&mut self, most: usize, at: u32) -> Vec<Lapsed> {
+    /// Looks at up to `most` leases and ends those whose time is up; whether there may be more.
+    pub(crate) fn end_overdue(&mut self, most: usize, at: u32) -> (Vec<Lapsed>, bool) {
         let mut lapsed = Vec::new();
-        for id in self.leases.overdue(most) {
+        let (overdue, more) = self.leases.overdue(most);
+        for id in overdue {
             let Some(lease) = self.leases.alive(id) else { continue };
             let (node, px): (Box<str>, u64) = (lease.node().into(), lease.px());
             let (entries, users) = self.held(id);
             self.end_lease(&node, at);
             lapsed.push(Lapsed { node, px, entries, users });
         }
-        lapsed
+        (lapsed, more)
     }
 
     /// Forgets some of the ended leases that hold nothing any more.
