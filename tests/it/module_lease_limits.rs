@@ -20,10 +20,10 @@ fn keep_many(cli: &mut Resp, names: impl Iterator<Item = (String, u64)>) -> Vec<
     let mut errors = Vec::new();
     for some in names.chunks(500) {
         for (node, px) in some {
-            cli.send(&["PRESENCE.LEASE", "KEEP", node, "PX", &px.to_string()]).unwrap();
+            cli.send(&["PRESENCE.LEASE", "KEEP", node, "PX", &px.to_string()]).expect("it reads");
         }
         for _ in some {
-            if let Reply::Error(text) = cli.read().unwrap() {
+            if let Reply::Error(text) = cli.read().expect("it answers") {
                 errors.push(text);
             }
         }

@@ -31,6 +31,8 @@ pub(crate) enum Cursor {
     Lease { process: u64, lease: LeaseId },
 }
 
+const PAGE: &[Arg] = &[Arg::text(c"cursor"), Arg::integer(c"count").after(c"COUNT").optional()];
+
 impl Command for List {
     const SPEC: Spec = Spec {
         name: c"LIST",
@@ -41,7 +43,7 @@ impl Command for List {
         keys: Keys::None,
         summary: c"Returns leases with what they hold, all or a page.",
         complexity: c"O(N) where N is the number of leases returned, at most 10,000.",
-        args: &[Arg::text(c"cursor").optional(), Arg::integer(c"count").after(c"COUNT").optional()],
+        args: &[Arg::block(c"page", PAGE).optional()],
     };
 
     fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
@@ -68,9 +70,12 @@ impl List {
     }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
-        cell::with(|state| match *self {
-            Self::All => all(state, ctx),
-            Self::Page { after, count } => page(state, ctx, after.lease()?, count),
+        cell::with(|state| {
+            match *self {
+                Self::All => all(state, ctx)?,
+                Self::Page { after, count } => page(state, ctx, after.lease()?, count),
+            }
+            Ok(())
         })
     }
 }
@@ -91,7 +96,7 @@ fn all(state: &State, ctx: &Ctx) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn page(state: &State, ctx: &Ctx, after: LeaseId, count: usize) -> Result<(), CommandError> {
+fn page(state: &State, ctx: &Ctx, after: LeaseId, count: usize) {
     let mut left = state.leases.after(after, clock::monotonic_ms());
     let page: Vec<_> = left.by_ref().take(count).collect();
     let next = match (page.last(), left.next()) {
@@ -104,7 +109,6 @@ fn page(state: &State, ctx: &Ctx, after: LeaseId, count: usize) -> Result<(), Co
     for lease in page {
         reply(state, ctx, lease);
     }
-    Ok(())
 }
 
 fn reply(state: &State, ctx: &Ctx, (id, lease, left_ms): (LeaseId, &Lease, u64)) {

@@ -162,7 +162,9 @@ fn take(step: &Step, leases: &mut Leases, model: &mut Model, now: &mut u64) {
         }
         Step::Grace(ms) => {
             leases.grace(*ms);
-            model.values_mut().for_each(|(_, end)| *end = (*end).max(*now + ms));
+            for (_, end) in model.values_mut() {
+                *end = (*end).max(*now + ms);
+            }
         }
         Step::Load(nodes, most, fails) => {
             let before = leases.begin_load(Some(*most));
