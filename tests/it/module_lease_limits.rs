@@ -1,7 +1,8 @@
 //! Leases are few, whatever a client that may only keep them, or only restore keys, does.
 
 use rollcall_tests::dump::crc64;
-use rollcall_tests::{Redis, Reply, Resp, eventually};
+use rollcall_tests::{Redis, Reply, Resp, Server, eventually, stack};
+use serde_json::json;
 
 const CAP: &str = "rollcall.max-leases 3";
 
@@ -342,4 +343,19 @@ fn a_lease_that_holds_nothing_does_not_come_back_from_a_file() {
         [<n>, 0, 1, 0]
         ",
     );
+}
+
+#[test]
+fn a_rollcall_server_without_a_lease_says_why_and_serves_when_there_is_room() {
+    let redis = Redis::with(&["rollcall.max-leases 1"]);
+    let mut cli = redis.cli();
+    keep(&mut cli, "another");
+    let server = Server::listening(stack::on(&redis, json!({})));
+    let why = "too many leases: rollcall.max-leases is 1";
+    eventually("it says why", || {
+        (server.http().get("/ready").status == 503 && server.log().contains(why)).then_some(())
+    });
+    cli.ask("PRESENCE.LEASE DROP another");
+    eventually("it serves", || (server.http().get("/ready").status == 200).then_some(()));
+    assert_eq!(nodes(&mut cli).len(), 1);
 }
