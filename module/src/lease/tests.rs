@@ -1,3 +1,5 @@
+//! Leases against plain maps of ends.
+
 use proptest::prelude::*;
 
 use super::*;
