@@ -15,6 +15,8 @@ pub(crate) enum CommandError {
     NoLease(String),
     BadCursor,
     ReadOnly,
+    /// So many may live at a time.
+    TooManyLeases(usize),
 }
 
 // === impl CommandError ===
@@ -47,6 +49,9 @@ impl fmt::Display for CommandError {
             ),
             Self::ReadOnly => {
                 write!(f, "{} a replica changes no lease: ask its master", words::READONLY)
+            }
+            Self::TooManyLeases(most) => {
+                write!(f, "{} too many leases: rollcall.max-leases is {most}", words::ERR)
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::book::Book;
 use crate::error::CommandError;
 use crate::native::context::Ctx;
 use crate::native::key::{Key, Native, Value};
+use crate::native::notify::{self, Change};
 use crate::native::string::Str;
 use crate::native::{cell, clock, config, hooks, reclaim};
 use crate::recent::{Name, Recent};
@@ -125,12 +126,30 @@ impl<'a, T: Subject> OpenKey<'a, T> {
         self.change(change)
     }
 
-    /// What is empty is no key. Nobody need read it again: its leaves were events.
-    pub(crate) fn delete_if_empty(&mut self) {
+    /// The visit is over, with a change that keyspace listeners are told of.
+    pub(crate) fn done(self, change: Option<Change>) {
+        if change.is_some() && notify::is_asked() {
+            let name = self.name;
+            notify::tell(&self.key.close(), name, change, false);
+        }
+    }
+
+    /// The same when the change may have emptied the value: what is empty is no key.
+    pub(crate) fn done_maybe_empty(mut self, change: Option<Change>) {
+        if self.delete_if_empty() {
+            let name = self.name;
+            notify::tell(&self.key.close(), name, change, true);
+        } else {
+            self.done(change);
+        }
+    }
+
+    /// Nobody need read an emptied key again: its leaves were events.
+    fn delete_if_empty(&mut self) -> bool {
         let (db, name) = (self.db, self.name.bytes());
         let Some(seq) = self.value().filter(|value| value.it.is_empty()).map(|it| it.it.seq())
         else {
-            return;
+            return false;
         };
         cell::with(|state| {
             if seq > 0 {
@@ -140,6 +159,7 @@ impl<'a, T: Subject> OpenKey<'a, T> {
         });
         self.key.delete();
         cell::with(|state| state.own_delete = false);
+        true
     }
 
     fn value(&mut self) -> Option<&mut Value<T>> {

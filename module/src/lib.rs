@@ -14,6 +14,7 @@ mod fuzz;
 mod groups;
 mod hash;
 mod keyed;
+mod lapses;
 mod lease;
 mod linear_hash;
 mod native;
@@ -28,6 +29,7 @@ mod segvec;
 mod spec;
 mod state;
 mod stored;
+mod untold;
 
 // Tests run without a server.
 #[cfg(not(test))]

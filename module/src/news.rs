@@ -12,6 +12,14 @@ pub(crate) struct Lapsed {
     pub(crate) users: u64,
 }
 
+/// Lapsed leases that have no line of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    leases: u64,
+    entries: u64,
+    users: u64,
+}
+
 /// What the databases lost, or what leases got, when the epoch changed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Epoch {
@@ -20,7 +28,7 @@ pub(crate) struct Epoch {
     leases: usize,
 }
 
-/// So many leases that end at one moment have a line each; the others share one.
+/// So many leases that end within a second have a line each; the others share one.
 const LINES: usize = 8;
 
 // === impl Lapsed ===
@@ -31,10 +39,23 @@ impl Lapsed {
     }
 }
 
-/// Lines about leases that ended at one moment, those first that held the most.
-pub(crate) fn of_lapsed(mut lapsed: Vec<Lapsed>) -> Vec<String> {
-    lapsed.sort_by_key(|lease| std::cmp::Reverse(lease.entries + lease.users));
-    let rest = lapsed.split_off(lapsed.len().min(LINES));
+// === impl Rest ===
+
+impl Rest {
+    /// Takes those that have no line of their own: they held the least.
+    pub(crate) fn take_from(&mut self, lapsed: &mut Vec<Lapsed>) {
+        lapsed.sort_by_key(|lease| std::cmp::Reverse(lease.entries + lease.users));
+        for lease in lapsed.drain(lapsed.len().min(LINES)..) {
+            self.leases += 1;
+            self.entries += lease.entries;
+            self.users += lease.users;
+        }
+    }
+}
+
+/// Lines about leases that ended together: of those that held the most, and one of the others.
+pub(crate) fn of_lapsed(mut lapsed: Vec<Lapsed>, mut rest: Rest) -> Vec<String> {
+    rest.take_from(&mut lapsed);
     let line = |lease: &Lapsed| {
         let (node, px) = (printable(&lease.node), lease.px);
         format!(
@@ -43,10 +64,9 @@ pub(crate) fn of_lapsed(mut lapsed: Vec<Lapsed>) -> Vec<String> {
         )
     };
     let mut lines: Vec<String> = lapsed.iter().map(line).collect();
-    if !rest.is_empty() {
-        let sum = |of: fn(&Lapsed) -> u64| rest.iter().map(of).sum();
-        let held = holds(sum(|lease| lease.entries), sum(|lease| lease.users));
-        let leases = count(rest.len() as u64, "more lease", "more leases");
+    if rest.leases > 0 {
+        let held = holds(rest.entries, rest.users);
+        let leases = count(rest.leases, "more lease", "more leases");
         lines.push(format!("{leases} ended at the same time: they held {held}"));
     }
     lines
@@ -112,14 +132,14 @@ mod tests {
     fn a_lease_has_one_line_and_many_share_one() {
         let odd = lapsed("odd\r\nname\u{1b}[1m", 1, 1);
         assert_eq!(
-            of_lapsed(vec![lapsed("empty", 0, 0), odd]),
+            of_lapsed(vec![lapsed("empty", 0, 0), odd], Rest::default()),
             [
                 "the lease of node 'odd??name?[1m' ended, which was not renewed for 2500 ms: it held 1 entry and 1 user online",
                 "the lease of node 'empty' ended, which was not renewed for 2500 ms: it held 0 entries and 0 users online",
             ]
         );
         let many = (0..1000).map(|n| lapsed(&format!("n{n}"), n, 1)).collect();
-        let lines = of_lapsed(many);
+        let lines = of_lapsed(many, Rest::default());
         assert_eq!(lines.len(), LINES + 1);
         assert!(lines[0].contains("'n999'"), "{lines:?}");
         let rest = (0..992).sum::<u64>();
@@ -127,6 +147,6 @@ mod tests {
             "992 more leases ended at the same time: they held {rest} entries and 992 users online"
         );
         assert_eq!(lines[LINES], last);
-        assert_eq!(of_lapsed(Vec::new()), [""; 0]);
+        assert_eq!(of_lapsed(Vec::new(), Rest::default()), [""; 0]);
     }
 }

@@ -9,9 +9,9 @@ use crate::book::Book;
 use crate::keyed::{OpenKey, Subject};
 use crate::lease::LeaseId;
 use crate::native::context::{Ctx, OwnStr};
+use crate::native::notify::Change;
 use crate::native::string::Str;
-use crate::native::{cell, clock, log, server};
-use crate::news;
+use crate::native::{cell, clock, hooks, log, server};
 use crate::registry::{KeyId, Kind, TICK_MS};
 use crate::roster::{Holder, Roster, change};
 
@@ -39,23 +39,27 @@ struct Visit {
     start: Instant,
 }
 
-/// Ends the leases whose time is up. Replicas are told by the caller.
-pub(crate) fn end_leases(ctx: &Ctx) {
-    let lapsed = cell::with(|state| state.end_overdue(clock::wall_s()));
-    for line in news::of_lapsed(lapsed) {
-        log::warning(ctx, &line);
+/// Ends leases whose time is up, for at most a slice, and tells replicas; whether some are left.
+pub(crate) fn end_leases(ctx: &Ctx) -> bool {
+    let start = Instant::now();
+    loop {
+        let more = cell::with(|state| {
+            let (lapsed, more) = state.end_overdue(BATCH, clock::wall_s());
+            state.lapses.add(lapsed);
+            more
+        });
+        hooks::tell_leases(ctx);
+        if !more || start.elapsed() >= SLICE {
+            return more;
+        }
     }
 }
 
-/// Forgets ended leases that hold nothing any more.
-pub(crate) fn prune() {
-    cell::with(|state| {
-        for lease in state.leases.ended() {
-            if !state.spaces().iter().any(|space| space.holds.contains_key(&lease)) {
-                state.leases.forget(lease);
-            }
-        }
-    });
+/// Writes of leases that ended into the log.
+pub(crate) fn log_lapses(ctx: &Ctx, now_ms: u64) {
+    for line in cell::with(|state| state.lapses.due(now_ms)) {
+        log::warning(ctx, &line);
+    }
 }
 
 /// One slice of whatever is due; whether there is more.
@@ -86,14 +90,8 @@ pub(crate) fn slice(ctx: &Ctx) -> bool {
 fn next_task() -> Option<(u32, KeyId, Task)> {
     let tick = clock::wall_ms() / TICK_MS;
     cell::with(|state| {
-        let unswept = state.unswept();
-        for (db, space) in (0..).zip(state.spaces()) {
-            for lease in &unswept {
-                let key = space.holds.get(lease).and_then(|hold| hold.keys.first());
-                if let Some(key) = key {
-                    return Some((db, *key, Task::Lease(*lease)));
-                }
-            }
+        if let Some((db, key, lease)) = state.next_unswept() {
+            return Some((db, key, Task::Lease(lease)));
         }
         let due = |space: &crate::registry::Space| space.next_due().is_some_and(|at| at <= tick);
         let db = u32::try_from(state.spaces().iter().position(due)?).ok()?;
@@ -125,6 +123,20 @@ fn forget(db: u32, id: KeyId, task: Task) {
     }
 }
 
+// === impl Task ===
+
+impl Task {
+    /// What it does to a key.
+    fn change(self, kind: Kind) -> Change {
+        match (self, kind) {
+            (Self::Lease(_), Kind::Roster) => Change::LEASE,
+            (Self::Lease(_), Kind::Book) => Change::STATUS_LEASE,
+            (Self::Deadlines, Kind::Roster) => Change::EXPIRED,
+            (Self::Deadlines, Kind::Book) => Change::STATUS_EXPIRED,
+        }
+    }
+}
+
 // === impl Visit ===
 
 impl Visit {
@@ -141,11 +153,14 @@ impl Visit {
             forget(self.db, self.id, self.task);
             return true;
         };
+        let mut changed = false;
         let done = loop {
             match batch(ctx, &mut key, self.task) {
                 0 => break true,
-                _ if self.start.elapsed() >= SLICE => break false,
-                _ => {}
+                _ => changed = true,
+            }
+            if self.start.elapsed() >= SLICE {
+                break false;
             }
         };
         match self.task {
@@ -155,7 +170,7 @@ impl Visit {
             }
             _ => {}
         }
-        key.delete_if_empty();
+        key.done_maybe_empty(changed.then(|| self.task.change(T::KIND)));
         done
     }
 }
@@ -217,7 +232,7 @@ fn end_statuses(ctx: &Ctx, key: &mut OpenKey<'_, Book>, task: Task) -> usize {
 /// Before a command changes users whom ended leases hold: it would let those go, and nobody could
 /// tell a slot's next master any more, who knows nothing of the ends.
 pub(crate) fn settle_first(ctx: &Ctx, key: &mut OpenKey<'_, Book>, users: &[&str]) {
-    if !server::slots_migrate() || cell::with(|state| state.unswept().is_empty()) {
+    if !server::slots_migrate() || cell::with(|state| state.is_swept()) {
         return;
     }
     let settled = key.change(|book, acting| {

@@ -2,7 +2,7 @@
 //!
 //! Names and times are hints: whoever visits a key opens it and checks that it is the one meant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use crate::lease::LeaseId;
 use crate::linear_hash::NONE;
@@ -34,7 +34,8 @@ pub(crate) struct Space {
     pub(crate) books: u64,
     /// Entries of all rosters, their users counted per roster, records of all books.
     pub(crate) sizes: Sizes,
-    /// By tick: keys with something to expire about then.
+    /// By tick: keys with something to expire about then, each once. What is queued earlier, or is
+    /// gone, must leave nothing behind.
     queue: BTreeMap<u64, Vec<KeyId>>,
     pub(crate) holds: BTreeMap<LeaseId, Hold>,
 }
@@ -49,10 +50,11 @@ pub(crate) struct Sizes {
 
 #[derive(Debug, Default)]
 struct Key {
-    /// `None` for a free number, chained through `next_free`.
+    /// `None` for a free number, chained through `link`.
     name: Option<ThinBytes>,
     kind: Kind,
-    next_free: u32,
+    /// The next free number; of a key that is queued, its place among those of its tick.
+    link: u32,
     /// The tick the key is queued for; `u64::MAX` for none.
     queued: u64,
 }
@@ -100,25 +102,27 @@ impl Space {
     /// Gives a key a number.
     pub(crate) fn attach(&mut self, name: &[u8], kind: Kind) -> KeyId {
         *self.counter(kind) += 1;
-        let key = Key { name: Some(ThinBytes::new(name)), kind, next_free: NONE, queued: u64::MAX };
+        let key = Key { name: Some(ThinBytes::new(name)), kind, link: NONE, queued: u64::MAX };
         if self.free == NONE {
             self.keys.push(key);
             return KeyId(u32::try_from(self.keys.len() - 1).unwrap_or(NONE));
         }
         let at = self.free;
-        self.free = self.keys[at].next_free;
+        self.free = self.keys[at].link;
         self.keys[at] = key;
         KeyId(at)
     }
 
     /// Takes the number back.
     pub(crate) fn detach(&mut self, id: KeyId) {
-        let Some(key) = self.keys.get_mut(id.0 as usize) else { return };
-        if key.name.take().is_none() {
+        if self.name(id).is_none() {
             return;
         }
+        self.unqueue(id);
+        let key = &mut self.keys[id.0];
         let kind = key.kind;
-        key.next_free = self.free;
+        key.name = None;
+        key.link = self.free;
         self.free = id.0;
         *self.counter(kind) -= 1;
     }
@@ -130,10 +134,33 @@ impl Space {
 
     /// Visits a key at `tick`, if it is not visited earlier anyway.
     pub(crate) fn queue(&mut self, id: KeyId, tick: Option<u64>) {
-        let (Some(tick), Some(key)) = (tick, self.keys.get_mut(id.0 as usize)) else { return };
-        if tick < key.queued {
-            key.queued = tick;
-            self.queue.entry(tick).or_default().push(id);
+        let (Some(tick), Some(key)) = (tick, self.keys.get(id.0 as usize)) else { return };
+        if tick >= key.queued || key.name.is_none() {
+            return;
+        }
+        self.unqueue(id);
+        let others = self.queue.entry(tick).or_default();
+        let key = &mut self.keys[id.0];
+        key.queued = tick;
+        key.link = place(others.len());
+        others.push(id);
+    }
+
+    /// Takes a key off the queue.
+    fn unqueue(&mut self, id: KeyId) {
+        let key = &mut self.keys[id.0];
+        let (tick, at) = (std::mem::replace(&mut key.queued, u64::MAX), key.link as usize);
+        let btree_map::Entry::Occupied(mut others) = self.queue.entry(tick) else { return };
+        others.get_mut().swap_remove(at);
+        // The last one has taken its place.
+        if let Some(moved) = others.get().get(at) {
+            self.keys[moved.0].link = place(at);
+        }
+        if others.get().is_empty() {
+            others.remove();
+        } else if others.get().len() < others.get().capacity() / 4 {
+            let left = others.get().len();
+            others.get_mut().shrink_to(left * 2);
         }
     }
 
@@ -161,40 +188,17 @@ impl Space {
 
     /// A key that is due at `now`, in ticks, taken off the queue.
     pub(crate) fn pop_due(&mut self, now: u64) -> Option<KeyId> {
-        let mut first = self.queue.first_entry().filter(|first| *first.key() <= now)?;
-        let tick = *first.key();
-        let id = first.get_mut().pop();
-        if first.get().is_empty() {
-            first.remove();
-        }
-        let id = id?;
-        let key = self.keys.get_mut(id.0 as usize).filter(|key| key.queued == tick);
-        if let Some(key) = key {
-            key.queued = u64::MAX;
-        }
+        let (_, keys) = self.queue.first_key_value().filter(|(tick, _)| **tick <= now)?;
+        let id = *keys.last()?;
+        self.unqueue(id);
         Some(id)
     }
 
-    /// For a replica, which ends nothing: takes up to `limit` due hints off the queue, and puts
-    /// those that still mean a key back at `again`. Hints of keys that are gone must not pile up.
+    /// For a replica, which ends nothing: up to `limit` keys that are due have their turn `again`.
     pub(crate) fn postpone(&mut self, now: u64, again: u64, limit: usize) {
         for _ in 0..limit {
-            let Some(mut first) = self.queue.first_entry().filter(|first| *first.key() <= now)
-            else {
-                return;
-            };
-            let tick = *first.key();
-            let id = first.get_mut().pop();
-            if first.get().is_empty() {
-                first.remove();
-            }
-            let key = id.and_then(|id| Some((id, self.keys.get_mut(id.0 as usize)?)));
-            if let Some((id, key)) = key.filter(|(_, key)| key.queued == tick) {
-                key.queued = u64::MAX;
-                if key.name.is_some() {
-                    self.queue(id, Some(again));
-                }
-            }
+            let Some(id) = self.pop_due(now) else { return };
+            self.queue(id, Some(again));
         }
     }
 
@@ -219,6 +223,11 @@ impl Space {
             Kind::Book => &mut self.books,
         }
     }
+}
+
+/// A place among the keys of a tick, which are no more than keys have numbers.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(NONE)
 }
 
 // === impl Hold ===
@@ -306,5 +315,35 @@ mod tests {
         );
         assert_eq!(space.attach(b"c", Kind::Roster), a);
         assert_eq!(space.name(a), Some((&b"c"[..], Kind::Roster)));
+    }
+
+    #[test]
+    fn a_key_is_queued_once_however_often_it_changes_or_comes_again() {
+        let mut space = Space::default();
+        let kept = space.attach(b"kept", Kind::Roster);
+        for tick in (1000..2000).rev() {
+            space.queue(kept, Some(tick));
+            let brief = space.attach(b"brief", Kind::Roster);
+            space.queue(brief, Some(9000 - tick));
+            space.detach(brief);
+            assert_eq!((space.queue.len(), space.next_due()), (1, Some(tick)));
+        }
+    }
+
+    #[test]
+    fn keys_of_one_tick_go_in_any_order() {
+        let mut space = Space::default();
+        let ids: Vec<KeyId> = (0..6).map(|n: u8| space.attach(&[b'k', n], Kind::Roster)).collect();
+        for id in &ids {
+            space.queue(*id, Some(9));
+        }
+        space.detach(ids[1]);
+        space.queue(ids[0], Some(5));
+        space.detach(ids[5]);
+        space.queue(ids[5], Some(1));
+        assert_eq!((space.pop_due(8), space.pop_due(8)), (Some(ids[0]), None));
+        let mut left: Vec<KeyId> = std::iter::from_fn(|| space.pop_due(9)).collect();
+        left.sort_unstable();
+        assert_eq!((left, space.queue.len()), (ids[2..5].to_vec(), 0));
     }
 }

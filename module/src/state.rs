@@ -1,19 +1,22 @@
 //! What the module knows beside the values themselves: leases, keys by database, counters.
 
+mod leases;
+
 use std::collections::BTreeSet;
 
 use rollcall_wire::{Event, Why};
 
 use crate::book::Means;
 use crate::hash;
-use crate::lease::{Lease, LeaseId, Leases};
-use crate::news::Lapsed;
+use crate::lapses::Lapses;
+use crate::lease::{LeaseId, Leases};
 use crate::outbox::Outbox;
 use crate::pasts::Pasts;
 use crate::recent::Recent;
 use crate::registry::{Account, KeyId, Kind, Space, TICK_MS};
 use crate::roster::change::World;
 use crate::roster::{Holder, Ledger};
+use crate::untold::Untold;
 
 /// Epochs fit a number that JSON readers hold exactly.
 const EPOCH_BITS: u32 = 53;
@@ -38,7 +41,11 @@ pub(crate) struct State {
     /// The module itself deletes an emptied key just now: nobody need read again.
     pub(crate) own_delete: bool,
     /// Lease changes that replicas must still hear of.
-    pub(crate) untold: Vec<LeaseNews>,
+    pub(crate) untold: Untold,
+    /// Leases that ended and that the log must still tell of.
+    pub(crate) lapses: Lapses,
+    /// When the log last told that leases were refused, on the monotonic clock.
+    pub(crate) refusal_told_ms: Option<u64>,
     /// Events of the running command or slice; nothing while they are published. In a box, as it
     /// goes to and fro: moving the fields themselves waits for every store before.
     pub(crate) outbox: Option<Box<Outbox>>,
@@ -55,13 +62,6 @@ pub(crate) struct State {
     pub(crate) visited_ms: u64,
 }
 
-/// A change of a lease, for replicas.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LeaseNews {
-    Set { node: Box<str>, px: u64 },
-    End { node: Box<str>, at: u32 },
-}
-
 /// What `INFO rollcall` shows besides the state itself.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -76,6 +76,8 @@ pub(crate) struct Counters {
     /// The same in time of the processor, which others at work on the machine do not lengthen.
     pub(crate) slice_max_cpu_us: u64,
     pub(crate) leases_ended: u64,
+    /// Calls and payloads that asked for one lease too many.
+    pub(crate) leases_refused: u64,
 }
 
 /// The state as one roster's change sees it.
@@ -103,7 +105,9 @@ impl State {
             counters: Counters::default(),
             resets: BTreeSet::new(),
             own_delete: false,
-            untold: Vec::new(),
+            untold: Untold::default(),
+            lapses: Lapses::default(),
+            refusal_told_ms: None,
             outbox: None,
             recent: Recent::default(),
             record: Vec::new(),
@@ -159,28 +163,6 @@ impl State {
         next_seq(&mut self.seq, now_us)
     }
 
-    /// Ends a lease that a master judges; whether there was one.
-    pub(crate) fn end_lease(&mut self, node: &str, at: u32) -> bool {
-        let ended = self.leases.end(node, at).is_some();
-        if ended {
-            self.counters.leases_ended += 1;
-            self.untold.push(LeaseNews::End { node: node.into(), at });
-        }
-        ended
-    }
-
-    /// Ends every lease whose time is up.
-    pub(crate) fn end_overdue(&mut self, at: u32) -> Vec<Lapsed> {
-        let overdue = self.leases.overdue();
-        let end = |(lease, node): (LeaseId, Box<str>)| {
-            let px = self.leases.alive(lease).map_or(0, Lease::px);
-            let (entries, users) = self.held(lease);
-            self.end_lease(&node, at);
-            Lapsed { node, px, entries, users }
-        };
-        overdue.into_iter().map(end).collect()
-    }
-
     /// A sequence from a master, a file or a dump.
     pub(crate) fn saw_seq(&mut self, seq: u64) {
         self.seq = self.seq.max(seq);
@@ -209,14 +191,6 @@ impl State {
         }
     }
 
-    /// Leases that ended but still hold something, dead leases of earlier lives included.
-    pub(crate) fn unswept(&self) -> Vec<LeaseId> {
-        let mut ended = self.leases.ended();
-        ended.push(LeaseId::ENDED);
-        ended.retain(|lease| self.spaces.iter().any(|space| space.holds.contains_key(lease)));
-        ended
-    }
-
     /// Data is about to be loaded, and names its leases: those of data that is gone are forgotten.
     pub(crate) fn before_load(&mut self, from_master: bool) {
         self.syncing = from_master;
@@ -228,27 +202,13 @@ impl State {
         self.forget_idle_leases();
     }
 
+    /// Exactly those leases live that what was loaded names. A file tells of others too, which had
+    /// let go of everything.
     pub(crate) fn after_load(&mut self, grace_ms: u64) {
         self.syncing = false;
         self.draw_epoch();
+        self.forget_idle_leases();
         self.leases.grace(grace_ms);
-    }
-
-    fn forget_idle_leases(&mut self) {
-        let spaces = &self.spaces;
-        self.leases.retain(|lease| spaces.iter().any(|space| space.holds.contains_key(&lease)));
-    }
-
-    /// Entries, and users held online, that wait for their slice.
-    pub(crate) fn due_entries(&self) -> u64 {
-        let held = self.unswept().into_iter().map(|lease| self.held(lease));
-        held.map(|(entries, users)| entries + users).sum()
-    }
-
-    /// Entries and online users of a lease, in all databases.
-    pub(crate) fn held(&self, lease: LeaseId) -> (u64, u64) {
-        let holds = self.spaces.iter().filter_map(|space| space.holds.get(&lease));
-        holds.fold((0, 0), |sum, hold| (sum.0 + hold.entries, sum.1 + hold.users))
     }
 }
 
@@ -325,29 +285,35 @@ mod tests {
     use super::*;
 
     fn nodes(state: &State) -> Vec<String> {
-        let list = state.leases.list(0);
+        let list = state.leases.list(99, 0);
         list.into_iter().map(|(_, lease, _)| lease.node().to_owned()).collect()
+    }
+
+    fn hold(state: &mut State, node: &str) {
+        let lease = state.leases.ensure(node, 1_000);
+        let key = state.space(0).attach(b"room", Kind::Roster);
+        let mut account = Account { holds: &mut state.space(0).holds, key, kind: Kind::Roster };
+        account.whole(lease, 1, true);
     }
 
     #[test]
     fn a_flush_ends_no_lease_unless_it_makes_room_for_what_a_master_sends() {
         let mut state = State::new();
-        let held = state.leases.ensure("held", 1_000);
         state.leases.ensure("idle", 1_000);
-        let key = state.space(0).attach(b"room", Kind::Roster);
-        let mut account = Account { holds: &mut state.space(0).holds, key, kind: Kind::Roster };
-        account.whole(held, 1, true);
+        hold(&mut state, "held");
         // The load of a file, in which a flush may be written down.
         state.before_load(false);
         drop(state.flush(None));
-        state.after_load(0);
         assert_eq!(nodes(&state), ["held"]);
+        state.after_load(0);
+        assert_eq!(nodes(&state), [""; 0]);
         // Valkey 9: the load begins, and only then the old data goes.
+        hold(&mut state, "held");
         state.before_load(true);
         drop(state.flush(None));
         assert_eq!(nodes(&state), [""; 0]);
-        state.leases.ensure("new", 1_000);
         state.after_load(0);
+        state.leases.ensure("new", 1_000);
         drop(state.flush(None));
         assert_eq!(nodes(&state), ["new"]);
     }

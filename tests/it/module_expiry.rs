@@ -104,3 +104,28 @@ fn a_write_that_meets_a_due_entry_ends_it_first() {
     );
     listener.hears_nothing();
 }
+
+#[test]
+fn deadlines_that_are_given_up_take_no_memory() {
+    // Each deletion is a `reset`, which would be remembered.
+    let redis = Redis::with(&["rollcall.recent-events-bytes 0"]);
+    let mut cli = redis.cli();
+    let mut many = |command: &dyn Fn(u64) -> String| {
+        for n in 0..40_000 {
+            cli.send(&command(n).split(' ').collect::<Vec<_>>()).expect("it reads");
+            if n % 500 == 499 {
+                (0..500).for_each(|_| drop(cli.read().expect("it answers")));
+            }
+        }
+    };
+    let used = || redis.info("used_memory").parse::<u64>().expect("bytes");
+    many(&|n| format!("PRESENCE.ADD room c ann PX {}", 300_000_000_000 - n * 100));
+    let before = used();
+    many(&|n| format!("PRESENCE.ADD room c ann PX {}", 290_000_000_000 - n * 100));
+    many(&|n| match n % 2 {
+        0 => format!("PRESENCE.ADD hall c ann PX {}", 300_000_000_000 - n * 100),
+        _ => "DEL hall".to_owned(),
+    });
+    let taken = used().saturating_sub(before);
+    assert!(taken < 1 << 20, "{taken} bytes");
+}

@@ -6,6 +6,7 @@ mod presence_get;
 mod presence_help;
 mod presence_lease;
 mod presence_lease_apply;
+mod presence_lease_list;
 mod presence_recent;
 mod presence_rem;
 mod presence_scan;
@@ -40,7 +41,7 @@ pub(crate) fn all() -> Vec<Entry> {
         Entry { spec: presence_lease::CONTAINER, handler: None },
         entry::<presence_lease::Keep<'_>>(),
         entry::<presence_lease::Drop<'_>>(),
-        entry::<presence_lease::List>(),
+        entry::<presence_lease_list::List>(),
         entry::<presence_lease::Help>(),
         entry::<presence_help::Help>(),
         entry::<userstatus_touch::Touch<'_>>(),
@@ -84,7 +85,7 @@ pub(crate) fn parsers() -> Vec<Parser> {
         of::<presence_recent::Recent<'_>>(|args| presence_recent::Recent::parse(args).map(drop)),
         of::<presence_lease::Keep<'_>>(|args| presence_lease::Keep::parse(args).map(drop)),
         of::<presence_lease::Drop<'_>>(|args| presence_lease::Drop::parse(args).map(drop)),
-        of::<presence_lease::List>(no_arguments),
+        of::<presence_lease_list::List>(|args| presence_lease_list::List::parse(args).map(drop)),
         of::<presence_lease::Help>(no_arguments),
         of::<presence_help::Help>(no_arguments),
         of::<userstatus_touch::Touch<'_>>(|args| userstatus_touch::Touch::parse(args).map(drop)),

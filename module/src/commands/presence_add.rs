@@ -13,6 +13,7 @@ use crate::native::cell;
 use crate::native::clock;
 use crate::native::context::{Ctx, OwnStr};
 use crate::native::followers;
+use crate::native::notify::Change;
 use crate::native::string::{Str, is_word};
 use crate::roster::change::{self, Stay};
 use crate::roster::{ClientId, Holder, Parts, Roster};
@@ -162,6 +163,7 @@ impl<'a> Add<'a> {
             }
             replicate(ctx, self.key, &mut key, added.slot);
         }
+        key.done(added.changed.then_some(Change::ADD));
         if self.with_seq {
             ctx.reply_array(2);
             ctx.reply_number(read_seq(ctx, self.key, seq));

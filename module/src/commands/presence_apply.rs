@@ -10,6 +10,7 @@ use crate::error::CommandError;
 use crate::keyed::{self, OpenKey};
 use crate::native::cell;
 use crate::native::context::Ctx;
+use crate::native::notify::Change;
 use crate::native::string::Str;
 use crate::roster::store::live_holder;
 use crate::roster::{ClientId, Roster, follow};
@@ -124,8 +125,10 @@ impl<'a> Apply<'a> {
                         roster.seq = seq;
                     }
                 });
+                key.done(Some(Change::ADD));
             }
             What::Cut(clients) => {
+                let before = key.get().map(Roster::clients);
                 key.change(|roster, acting| {
                     if news {
                         return follow::cut(roster, clients, seq, acting);
@@ -137,7 +140,9 @@ impl<'a> Apply<'a> {
                     }
                     roster.seq = seq;
                 });
-                key.delete_if_empty();
+                // It is not told why they went.
+                let cut = key.get().map(Roster::clients) != before;
+                key.done_maybe_empty(cut.then_some(Change::REM));
             }
             What::Seq => {
                 key.change(|roster, _| roster.seq = seq);

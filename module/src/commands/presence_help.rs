@@ -17,8 +17,8 @@ pub(super) const LEASE: &[&CStr] = &[
     c"    Renews a node's lease or begins one: [epoch, fresh, entries, users].",
     c"PRESENCE.LEASE DROP node",
     c"    Ends it; what it held leaves. 1, or 0 when there was none.",
-    c"PRESENCE.LEASE LIST",
-    c"    Per lease [node, px, left_ms, entries, users].",
+    c"PRESENCE.LEASE LIST [cursor [COUNT n]]",
+    c"    Per lease [node, px, left_ms, entries, users]; with a cursor [cursor, leases]. 0 starts and ends.",
 ];
 
 const LINES: &[&CStr] = &[

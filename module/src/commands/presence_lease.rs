@@ -1,7 +1,6 @@
-//! `PRESENCE.LEASE KEEP node PX ms | DROP node | LIST | HELP`
+//! `PRESENCE.LEASE KEEP node PX ms | DROP node | HELP`; [`super::presence_lease_list`] has `LIST`
 //!
-//! A node's word that it lives. `KEEP` replies `[epoch, fresh, entries, users]`, `DROP` 1 or 0,
-//! `LIST` per lease `[node, px, left_ms, entries, users]`.
+//! A node's word that it lives. `KEEP` replies `[epoch, fresh, entries, users]`, `DROP` 1 or 0.
 
 use rollcall_wire::caps;
 
@@ -9,11 +8,10 @@ use super::presence_help;
 use crate::args::Args;
 use crate::error::CommandError;
 use crate::native::context::Ctx;
-use crate::native::{cell, clock, hooks};
+use crate::native::{cell, clock, config, hooks, log};
 use crate::spec::{Arg, Command, Keys, Spec};
-use crate::state::LeaseNews;
 
-const NAME: &std::ffi::CStr = c"PRESENCE.LEASE";
+pub(super) const NAME: &std::ffi::CStr = c"PRESENCE.LEASE";
 
 /// What the subcommands have in common.
 pub(crate) const CONTAINER: Spec = Spec {
@@ -41,10 +39,6 @@ pub(crate) struct Keep<'a> {
 pub(crate) struct Drop<'a> {
     node: &'a str,
 }
-
-/// `LIST`: all leases.
-#[derive(Debug)]
-pub(crate) struct List;
 
 /// `HELP`: what the server tells whoever mistypes a subcommand to ask for.
 #[derive(Debug)]
@@ -86,15 +80,23 @@ impl<'a> Keep<'a> {
         if !ctx.is_master() {
             return Err(CommandError::ReadOnly);
         }
+        let most = config::max_leases();
         let reply = cell::with(|state| {
-            let kept = state.leases.keep(self.node, self.px, clock::monotonic_ms());
+            let now = clock::monotonic_ms();
+            let kept = state.leases.keep_within(most, self.node, self.px, now)?;
             if kept.changed {
-                state.untold.push(LeaseNews::Set { node: self.node.into(), px: self.px });
+                state.untold.set(self.node, self.px);
             }
             let (entries, users) = state.held(kept.lease);
-            [state.epoch, u64::from(kept.fresh), entries, users]
+            Some((kept.changed, [state.epoch, u64::from(kept.fresh), entries, users]))
         });
-        hooks::tell_leases(ctx);
+        let Some((changed, reply)) = reply else {
+            log::refused_leases(ctx);
+            return Err(CommandError::TooManyLeases(most));
+        };
+        if changed {
+            hooks::tell_leases(ctx);
+        }
         ctx.reply_array(reply.len());
         for number in reply {
             ctx.reply_number(number);
@@ -137,39 +139,6 @@ impl<'a> Drop<'a> {
         // node's next lease must not be heard before this one's end.
         hooks::tell_leases_now(ctx);
         ctx.reply_number(u64::from(ended));
-    }
-}
-
-// === impl List ===
-
-impl Command for List {
-    const SPEC: Spec = Spec {
-        name: c"LIST",
-        parent: Some(NAME),
-        flags: c"readonly",
-        categories: c"read",
-        arity: 2,
-        keys: Keys::None,
-        summary: c"Returns all leases with what they hold.",
-        complexity: c"O(N) where N is the number of leases.",
-        args: &[],
-    };
-
-    fn execute(args: Args<'_>, ctx: &Ctx) -> Result<(), CommandError> {
-        args.finish()?;
-        cell::with(|state| {
-            let list = state.leases.list(clock::monotonic_ms());
-            ctx.reply_array(list.len());
-            for (id, lease, left) in list {
-                let (entries, users) = state.held(id);
-                ctx.reply_array(5);
-                ctx.reply_bytes(lease.node().as_bytes());
-                for number in [lease.px(), left, entries, users] {
-                    ctx.reply_number(number);
-                }
-            }
-        });
-        Ok(())
     }
 }
 

@@ -65,7 +65,7 @@ impl<'a> LeaseApply<'a> {
         cell::with(|state| {
             if self.end {
                 let at = u32::try_from(self.number).unwrap_or(u32::MAX);
-                state.leases.end(self.node, at);
+                state.end_lease_untold(self.node, at);
             } else {
                 state.leases.keep(self.node, self.number, clock::monotonic_ms());
             }

@@ -9,6 +9,7 @@ use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::context::Ctx;
 use crate::native::followers;
+use crate::native::notify::Change;
 use crate::native::string::Str;
 use crate::roster::change::{Removed, remove};
 use crate::roster::{ClientId, Roster};
@@ -75,7 +76,7 @@ impl<'a> Rem<'a> {
             } else {
                 ctx.replicate_cut(self.key, seq, gone.into_iter());
             }
-            key.delete_if_empty();
+            key.done_maybe_empty(Some(Change::REM));
         }
         ctx.reply_number(left);
         Ok(())

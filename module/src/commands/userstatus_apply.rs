@@ -8,13 +8,15 @@ use rollcall_wire::{caps, replicated as words};
 
 use super::presence_apply::{internal_only, version};
 use crate::args::Args;
-use crate::book::Book;
+use crate::book::{Book, Means};
 use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::lease::LeaseId;
 use crate::native::cell;
 use crate::native::context::Ctx;
+use crate::native::notify::Change;
 use crate::native::string::Str;
+use crate::roster::Ledger;
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
 /// The arguments.
@@ -85,30 +87,18 @@ impl<'a> Apply<'a> {
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
         let mut key = OpenKey::<Book>::open(ctx, self.key)?;
         let holders = self.what.leases();
-        key.change_or_create(|book, acting| {
+        let changed = key.change_or_create(|book, acting| {
+            let mut changed = false;
             if let What::Put(stored) = &self.what {
                 book.put_stored(stored, &holders, &mut acting.means());
+                changed = true;
             }
             for user in &self.users {
-                let means = &mut acting.means();
-                match (&self.what, holders.first()) {
-                    (What::Touch { at, ex }, _) => book.touch(user, *at, *ex, means),
-                    (What::Online { ex, .. }, Some(lease)) => {
-                        book.online(user, *lease, *ex, means);
-                    }
-                    (What::Offline { at, ex, .. }, Some(lease)) => {
-                        book.offline(user, *lease, (*at, *ex), means);
-                    }
-                    (What::Settle, _) => book.settle_user(user, means),
-                    (What::Del, _) => {
-                        book.clear(user, means);
-                    }
-                    (What::Gone, _) => book.expire(user),
-                    _ => {}
-                }
+                changed |= self.what.apply(book, user, holders.first(), &mut acting.means());
             }
+            changed
         });
-        key.delete_if_empty();
+        key.done_maybe_empty(changed.unwrap_or_default().then(|| self.what.change()));
         ctx.replicate_verbatim();
         ctx.reply_simple(c"OK");
         Ok(())
@@ -142,6 +132,41 @@ impl<'a> What<'a> {
         bare.into_iter()
             .find_map(|(name, what)| word.is_word(name).then_some(what))
             .ok_or_else(|| CommandError::bad("unknown replicated change: upgrade this server"))
+    }
+
+    /// Does it to a user; whether that changed something.
+    fn apply(
+        &self,
+        book: &mut Book,
+        user: &str,
+        holder: Option<&LeaseId>,
+        means: &mut Means<'_, impl Ledger>,
+    ) -> bool {
+        match (self, holder) {
+            (Self::Touch { at, ex }, _) => book.touch(user, *at, *ex, means),
+            (Self::Online { ex, .. }, Some(lease)) => return book.online(user, *lease, *ex, means),
+            (Self::Offline { at, ex, .. }, Some(lease)) => {
+                return book.offline(user, *lease, (*at, *ex), means);
+            }
+            (Self::Settle, _) => book.settle_user(user, means),
+            (Self::Del, _) => return book.clear(user, means),
+            (Self::Gone, _) => book.expire(user),
+            _ => return false,
+        }
+        true
+    }
+
+    /// What keyspace listeners are told of it.
+    fn change(&self) -> Change {
+        match self {
+            Self::Touch { .. } => Change::TOUCH,
+            Self::Online { .. } => Change::ONLINE,
+            Self::Offline { .. } => Change::OFFLINE,
+            Self::Del => Change::DEL,
+            Self::Gone => Change::STATUS_EXPIRED,
+            // A whole record tells that leases of its user have ended.
+            Self::Settle | Self::Put(_) => Change::STATUS_LEASE,
+        }
     }
 
     /// The leases it names; those not known here are created, except to let go.

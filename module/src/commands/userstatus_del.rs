@@ -10,6 +10,7 @@ use crate::book::Book;
 use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::context::Ctx;
+use crate::native::notify::Change;
 use crate::native::string::Str;
 use crate::reaper;
 use crate::spec::{Access, Arg, Command, Keys, Spec};
@@ -61,9 +62,10 @@ impl<'a> Del<'a> {
         });
         if cleared.is_some() {
             ctx.replicate_status(self.key, &[words::DEL], self.names.all().iter());
-            key.delete_if_empty();
         }
-        ctx.reply_number(cleared.unwrap_or_default());
+        let cleared = cleared.unwrap_or_default();
+        key.done_maybe_empty((cleared > 0).then_some(Change::DEL));
+        ctx.reply_number(cleared);
         Ok(())
     }
 }

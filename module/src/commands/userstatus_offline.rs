@@ -11,6 +11,7 @@ use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::context::Ctx;
+use crate::native::notify::Change;
 use crate::reaper;
 use crate::spec::{Access, Command, Keys, Spec};
 
@@ -66,7 +67,9 @@ impl<'a> Offline<'a> {
             let what = [words::OFFLINE, asked.node, &at.to_string(), &asked.ex.to_string()];
             ctx.replicate_status(asked.key, &what, asked.names.all().iter());
         }
-        ctx.reply_number(left.unwrap_or_default());
+        let left = left.unwrap_or_default();
+        key.done((left > 0).then_some(Change::OFFLINE));
+        ctx.reply_number(left);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::cell;
 use crate::native::context::Ctx;
+use crate::native::notify::Change;
 use crate::native::string::Str;
 use crate::reaper;
 use crate::spec::{Access, Arg, Command, Keys, Spec};
@@ -91,7 +92,9 @@ impl<'a> Online<'a> {
         });
         let what = [words::ONLINE, asked.node, &px.to_string(), &asked.ex.to_string()];
         ctx.replicate_status(asked.key, &what, asked.names.all().iter());
-        ctx.reply_number(new.unwrap_or_default());
+        let new = new.unwrap_or_default();
+        key.done((new > 0).then_some(Change::ONLINE));
+        ctx.reply_number(new);
         Ok(())
     }
 }

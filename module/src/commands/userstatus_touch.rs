@@ -9,6 +9,7 @@ use crate::book::Book;
 use crate::error::CommandError;
 use crate::keyed::OpenKey;
 use crate::native::context::Ctx;
+use crate::native::notify::Change;
 use crate::native::string::Str;
 use crate::reaper;
 use crate::spec::{Access, Arg, Command, Keys, Spec};
@@ -61,6 +62,7 @@ impl<'a> Touch<'a> {
         });
         let what = [words::TOUCH, &at.to_string(), &self.ex.to_string()];
         ctx.replicate_status(self.key, &what, self.names.all().iter());
+        key.done(Some(Change::TOUCH));
         ctx.reply_number(self.users.len() as u64);
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::news::{self, Epoch};
 use crate::reaper;
 use crate::registry::{KeyId, Space, TICK_MS};
 use crate::roster::Roster;
-use crate::state::LeaseNews;
+use crate::untold::LeaseNews;
 use rollcall_wire::Event;
 
 /// Milliseconds between two visits of the timer.
@@ -26,6 +26,11 @@ const PERIOD_BUSY: i64 = 1;
 /// The cron event steps in when the timer is later than this, in milliseconds. Less than what
 /// leases take for a stall, which the wait for the next cron event is part of.
 const TIMER_LATE: u64 = 100;
+
+/// Ended leases that are looked at in one visit, whether they still hold something.
+const PRUNED: usize = 100;
+/// Changes of leases that replicas are told at a time, ends apart.
+const TOLD: usize = 64;
 
 /// The timer that is pending.
 static TIMER: AtomicU64 = AtomicU64::new(0);
@@ -114,8 +119,10 @@ fn visit(ctx: &Ctx) -> bool {
         }
         (state.leases.clock.advance(now), grace)
     });
-    reaper::prune();
-    cell::with(|state| keyed::recent(state).expire(now));
+    cell::with(|state| {
+        state.prune(PRUNED);
+        keyed::recent(state).expire(now);
+    });
     if paused || !ctx.is_acting_master() {
         cell::with(|state| state.postpone(clock::wall_ms() / TICK_MS));
         return false;
@@ -126,26 +133,31 @@ fn visit(ctx: &Ctx) -> bool {
     }
     followers::look(ctx, now);
     let db = ctx.db();
-    let more = flush_resets(ctx, Instant::now() + reaper::SLICE);
+    // Each has its slice, whatever the others have to do.
+    let mut busy = flush_resets(ctx, Instant::now() + reaper::SLICE);
     if judge {
-        reaper::end_leases(ctx);
+        busy |= reaper::end_leases(ctx);
     }
-    tell_leases(ctx);
-    let busy = more || reaper::slice(ctx);
+    busy |= tell_leases(ctx);
+    busy |= reaper::slice(ctx);
+    reaper::log_lapses(ctx, now);
     ctx.select(db);
     busy
 }
 
-/// Tells replicas of leases, when that is allowed; else the timer does later.
-pub(crate) fn tell_leases(ctx: &Ctx) {
-    if !avoid_replica_traffic() {
-        tell_leases_now(ctx);
+/// Tells replicas of leases, when that is allowed; else the timer does later. Whether it has more
+/// to tell.
+pub(crate) fn tell_leases(ctx: &Ctx) -> bool {
+    if avoid_replica_traffic() {
+        return false;
     }
+    tell_leases_now(ctx);
+    cell::with(|state| !state.untold.is_empty())
 }
 
 /// The same for a command that writes: where it may run, what it does may be told.
 pub(crate) fn tell_leases_now(ctx: &Ctx) {
-    for news in cell::with(|state| std::mem::take(&mut state.untold)) {
+    for news in cell::with(|state| state.untold.take(TOLD)) {
         match news {
             LeaseNews::Set { node, px } => ctx.replicate_lease_set(&node, px),
             LeaseNews::End { node, at } => ctx.replicate_lease_end(&node, at),

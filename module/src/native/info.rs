@@ -7,6 +7,9 @@ use redis_module::raw;
 use super::{cell, clock, guarded, log};
 use crate::state::State;
 
+/// Leases that have a field, at most.
+const LISTED: usize = 100;
+
 pub(super) fn register(ctx: *mut raw::RedisModuleCtx) -> bool {
     // SAFETY: called during load with the server's context; the callback is static.
     unsafe { api!(RedisModule_RegisterInfoFunc(ctx, Some(on_info))) == 0 }
@@ -47,6 +50,7 @@ fn numbers(state: &State) -> Vec<(&'static CStr, u64)> {
         (c"statuses", sum(|space| space.sizes.statuses)),
         (c"leases", state.leases.alive_count() as u64),
         (c"leases_ended", counters.leases_ended),
+        (c"leases_refused", counters.leases_refused),
         (c"joins", counters.joins),
         (c"leaves_removed", counters.leaves_removed),
         (c"leaves_expired", counters.leaves_expired),
@@ -64,11 +68,11 @@ fn numbers(state: &State) -> Vec<(&'static CStr, u64)> {
     ]
 }
 
-/// One field per lease, by number: a node's name may hold anything, so it stands inside quotes
+/// One field per lease, by number, for the oldest of many: a node's name may hold anything, so it stands inside quotes
 /// with everything else made visible.
 fn leases(ctx: *mut raw::RedisModuleInfoCtx, state: &State) {
-    for (at, (id, lease, left)) in state.leases.list(clock::monotonic_ms()).into_iter().enumerate()
-    {
+    let list = state.leases.list(LISTED, clock::monotonic_ms());
+    for (at, (id, lease, left)) in list.into_iter().enumerate() {
         let (entries, users) = state.held(id);
         let node = log::printable(lease.node()).replace(',', "?");
         let name = CString::new(format!("lease_{at}")).unwrap_or_default();

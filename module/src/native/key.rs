@@ -95,6 +95,11 @@ impl Key {
         unsafe { api!(RedisModule_DeleteKey(self.inner)) };
     }
 
+    /// Closes the key; where it was opened.
+    pub(crate) fn close(self) -> Ctx {
+        Ctx::new(self.ctx.inner)
+    }
+
     fn is_empty(&self) -> bool {
         // SAFETY: a null key is allowed and empty.
         let kind = unsafe { api!(RedisModule_KeyType(self.inner)) };

@@ -26,6 +26,7 @@ pub(crate) mod load;
 pub(crate) mod log;
 #[cfg(test)]
 pub(crate) mod meter;
+pub(crate) mod notify;
 pub(crate) mod prefetch;
 pub(crate) mod reclaim;
 pub(crate) mod replicate;

@@ -9,7 +9,7 @@ use rollcall_wire::stored::VERSION;
 use super::context::Ctx;
 use super::defrag::{self, Defrag, Pieces};
 use super::key::{Native, Value};
-use super::{cell, guarded, reclaim};
+use super::{cell, config, guarded, log, reclaim};
 use crate::book::Book;
 use crate::footprint;
 use crate::keyed::{Subject, detach};
@@ -105,7 +105,14 @@ unsafe extern "C" fn rdb_load<T: Kept>(io: *mut raw::RedisModuleIO, version: c_i
         if version != VERSION.cast_signed() {
             return std::ptr::null_mut();
         }
-        let Some(it) = T::load(&Loading(io)) else { return std::ptr::null_mut() };
+        // A file and a master say what is; a client's payload may bring only so many leases.
+        let most = Ctx::none().is_acting_master().then(config::max_leases);
+        let before = cell::with(|state| state.leases.begin_load(most));
+        let it = T::load(&Loading(io));
+        if cell::with(|state| state.leases.end_load(before, it.is_some())) {
+            log::refused_leases(&Ctx::none());
+        }
+        let Some(it) = it else { return std::ptr::null_mut() };
         cell::with(|state| state.saw_seq(it.seq()));
         hand_over(it)
     })
@@ -316,7 +323,7 @@ impl Source for Loading {
                 None
             };
             api!(RedisModule_Free(start.cast()));
-            result
+            result.filter(|_| cell::with(|state| state.leases.may_go_on()))
         }
     }
 
