@@ -117,9 +117,7 @@ impl Mirror {
     /// Applies an event. While a read is under way it waits for the read's end, and so does one that
     /// comes after others that were missed: they are shown first, if Redis remembers them.
     pub(super) fn on_event(&mut self, event: Event) -> Effect {
-        if event.clients > 0 {
-            self.patience.met_somebody();
-        }
+        self.patience.told(event.clients);
         let mut effect = Effect::default();
         if self.reading.is_none() && event.seq > self.seq && !self.is_next(&event) {
             effect.gap = self.hold();
@@ -207,19 +205,16 @@ impl Mirror {
         let (before, after): (Vec<_>, Vec<_>) =
             kept.into_iter().partition(|event| !known || event.seq <= seq);
         let mut earlier = Effect::default();
-        let was_due = self.patience.is_due();
+        let (was_due, signs) = (self.patience.is_due(), self.patience.signs());
         self.gap = false;
         for event in before {
             self.apply(event, &mut earlier);
         }
         effect.changes.append(&mut earlier.changes);
-        let differences = if self.patience.is_due() && !was_due {
-            // They say that something was lost after the read was judged.
-            effect.gap = true;
-            Differences::Wait
-        } else {
-            differences
-        };
+        // They may say that something was lost after the read was judged.
+        effect.gap |= self.patience.is_due() && !was_due;
+        let lost = self.patience.signs() != signs;
+        let differences = if lost { Differences::Wait } else { differences };
         match read {
             Read::All(all) => {
                 self.highest = self.highest.max(self.seq).max(seq);
