@@ -159,8 +159,12 @@ impl Hub {
                 mirror.patience().begin_after(loss);
                 // Everybody who is there already is shown to nobody: listeners ask for presence.
                 let before = mirror.first_read(seq, read);
+                let blind = (loss > 0 && mirror.is_too_many()).then(|| mirror.id());
                 let gap = state.show(channel, before);
                 drop(channels);
+                if let Some(mirror) = blind {
+                    self.begin_anew_later(channel.clone(), mirror);
+                }
                 if gap {
                     self.check_soon(channel);
                 }
@@ -209,6 +213,19 @@ impl Hub {
                 Ok(())
             }
         }
+    }
+
+    /// Tells listeners to subscribe again once everybody has been put back: while that goes on they
+    /// asked who is here, and of a room too big to mirror nobody knows what they have been told.
+    fn begin_anew_later(&self, channel: Arc<str>, mirror: u64) {
+        let hub = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(PUT_BACK).await;
+            let blind = |now: &mut Mirror| now.id() == mirror && now.is_too_many();
+            if hub.with_mirror(&channel, blind) == Some(true) {
+                hub.unsubscribe_members(&channel);
+            }
+        });
     }
 
     /// The sequence up to which listeners have been shown a channel.

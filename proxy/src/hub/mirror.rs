@@ -3,6 +3,7 @@
 
 mod event;
 mod missed;
+mod picture;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) use event::Event;
 use event::Kind;
+use picture::Latest;
+pub(super) use picture::{Basis, Read as PictureRead};
 
 use super::patience::{Differences, Patience};
 
@@ -51,6 +54,7 @@ pub(super) struct Mirror {
     asked: u32,
     /// No other mirror has it.
     id: u64,
+    latest: Latest,
 }
 
 /// What a check can go by.
@@ -98,6 +102,7 @@ impl Mirror {
             deaf: 0,
             asked: 0,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            latest: Latest::default(),
         }
     }
 
@@ -107,6 +112,11 @@ impl Mirror {
 
     pub(super) fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Whether the roster is too big to know its members.
+    pub(super) fn is_too_many(&self) -> bool {
+        matches!(self.members, Members::TooMany)
     }
 
     /// Whether nobody is shown; rosters too big to know are not empty.
@@ -143,6 +153,7 @@ impl Mirror {
             Read::TooMany => self.members = Members::TooMany,
         }
         self.seq = seq;
+        self.latest = Latest::default();
         let mut effect = Effect::default();
         for event in self.reading.take().unwrap_or_default() {
             self.apply(event, &mut effect);
@@ -218,6 +229,7 @@ impl Mirror {
         match read {
             Read::All(all) => {
                 self.highest = self.highest.max(self.seq).max(seq);
+                self.latest.read();
                 self.compare(self.highest, all, differences, &mut effect);
                 // The sequence of a roster that is not there is not its own: nobody knows up to
                 // where it has been told.
@@ -292,6 +304,7 @@ impl Mirror {
             return;
         }
         let whole = self.is_next(&event);
+        self.latest.note(&event);
         // The roster was empty while we show somebody, or somebody puts back what was lost: a read
         // now would lack those who have not come back yet.
         if !whole && (event.prev == 0 || event.back) {

@@ -93,11 +93,6 @@ impl Patience {
         self.somebody = clients > 0;
     }
 
-    /// The number of the last loss that is known of.
-    pub(super) fn loss(&self) -> u64 {
-        self.loss
-    }
-
     /// A sign that Redis has lost data: clients that a read lacks are given time to be put back, and
     /// those that it names too much to be taken out. Soon after a wait has begun it is a sign of the
     /// loss that is waited for, and the wait does not begin anew: while clients are put back there are

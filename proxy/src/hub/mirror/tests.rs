@@ -9,8 +9,9 @@ fn info(client: &str) -> Box<str> {
 }
 
 fn event(kind: Kind, client: &str, prev: u64, seq: u64) -> Event {
-    let clients = 1;
-    Event { kind, seq, prev, clients, back: false, client: client.into(), info: info(client) }
+    let (clients, users) = (1, 1);
+    let (client, info) = (client.into(), info(client));
+    Event { kind, seq, prev, clients, users, back: false, client, info }
 }
 
 fn join(client: &str, prev: u64, seq: u64) -> Event {
@@ -198,45 +199,6 @@ fn a_second_loss_starts_the_wait_again() {
 }
 
 #[test]
-fn signs_of_the_loss_that_is_waited_for_do_not_start_the_wait_again() {
-    let mut mirror = mirror(10, &["a", "b"]);
-    mirror.patience().lost(1);
-    assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(1)));
-    mirror.patience().distrust();
-    let back = Event { back: true, ..join("a", 0, 21) };
-    mirror.on_event(back);
-    mirror.patience().close(1);
-    mirror.patience().end(1);
-    assert_eq!(mirror.judge_read(false), (Differences::ShowLeaves, Some(2)));
-    // Another loss always does.
-    mirror.patience().lost(2);
-    assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(3)));
-    mirror.patience().lost(3);
-    assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(4)));
-}
-
-#[test]
-fn a_sign_of_a_loss_during_a_read_holds_back_what_it_would_show() {
-    let mut mirror = mirror(10, &["a", "b"]);
-    mirror.patience().distrust_connection();
-    mirror.patience().trust();
-    assert_eq!(mirror.judge_read(false), (Differences::ShowJoins, Some(1)));
-    mirror.begin_check();
-    mirror.on_event(Event { back: true, ..join("a", 0, 21) });
-    assert_eq!(text(mirror.end_read(21, all(&["a", "c"]), Differences::ShowJoins)), "");
-}
-
-#[test]
-fn a_roster_that_events_have_emptied_is_not_lost_again() {
-    let mut mirror = mirror(10, &["a", "b"]);
-    assert_eq!(mirror.judge_read(true), (Differences::Wait, Some(1)));
-    mirror.on_event(Event { back: true, ..join("a", 0, 21) });
-    mirror.on_event(Event { clients: 0, ..leave("a", 21, 22) });
-    mirror.patience().end(1);
-    assert_eq!(mirror.judge_read(true), (Differences::ShowLeaves, Some(2)), "b left unseen");
-}
-
-#[test]
 fn a_roster_that_was_lost_and_is_being_put_back_is_not_believed_yet() {
     let mut mirror = mirror(10, &["a", "b"]);
     let back = Event { back: true, ..join("a", 0, 21) };
@@ -410,4 +372,6 @@ fn a_read_is_asked_about_when_it_shows_leaves_or_knows_more_than_events() {
 }
 
 mod missed;
+mod picture;
 mod reads;
+mod waits;
