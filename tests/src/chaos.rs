@@ -121,6 +121,7 @@ pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
     let mut scene = Scene::start(configs, crowd::channels(plan.channels), plan.clients);
     let faults =
         [W::faults(), redis::faults(), loading::faults(), network::faults(), servers::faults()];
+    scene.newcomers.counts_from(story.start());
     let mut decks = Decks::of(faults.iter().flatten());
     while story.time() < plan.time || decks.has_more() {
         let hand = decks.deal(&mut random);
@@ -144,14 +145,19 @@ fn strike<W: World>(
     scene.converges(|| world.masters());
     let start = Instant::now();
     let sight = sight(faults);
+    let mut marks = Vec::new();
     let harms: Vec<Harm> = scene.during_as(sight, |servers| {
         let strike = |fault: &&Fault<W>| {
             story.strikes(fault.name);
+            marks.push((Instant::now(), fault.name));
             // Of its own, so that what comes next does not depend on how much it takes.
             (fault.strike)(world, servers, &mut Random::exactly(random.number()))
         };
         faults.iter().map(strike).collect()
     });
+    for (at, fault) in marks {
+        scene.newcomers.marks(at, fault);
+    }
     for server in harms.iter().filter_map(|harm| harm.restarted) {
         scene.begins_anew(server);
     }
@@ -161,12 +167,12 @@ fn strike<W: World>(
             group.replicas.iter().chain([&group.master]).for_each(|redis| scene.has_died(redis));
         }
     }
-    for (server, churn) in scene.churns.iter_mut().enumerate() {
+    for server in 0..scene.servers.len() {
         let cut_off = harms.iter().filter_map(|harm| harm.cut_off);
         // One after the other may be as long as all of them.
         let time: Duration = cut_off.filter(|(n, _)| *n == server).map(|(_, time)| time).sum();
         if time > LAPSE {
-            churn.truth_mut().interrupted(start);
+            scene.interrupted(server, start);
         }
     }
     scene.converges(|| world.masters());
