@@ -6,6 +6,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
+pub mod audience;
 pub mod certificates;
 pub mod chaos;
 pub mod churn;
@@ -41,6 +42,7 @@ pub mod traffic;
 pub mod truth;
 pub mod wait;
 
+pub use audience::Audience;
 pub use certificates::Certificates;
 pub use client::{Client, Heard};
 pub use http::{Answer, Http};

@@ -106,9 +106,6 @@ impl Newcomers {
         let counts = random.percent(COUNTING);
         self.came += 1;
         self.list.push_back(Newcomer::comes(self.came, (server, port), channels, counts));
-        if self.list.len() > CROWD {
-            self.list.pop_front();
-        }
     }
 
     /// One comes after the other, to servers at these ports, until `stop`.
@@ -116,12 +113,20 @@ impl Newcomers {
         while !stop.load(Ordering::Relaxed) {
             let server = self.random.below(ports.len());
             self.comes(server, ports[server]);
+            if self.list.len() > CROWD {
+                self.list.pop_front();
+            }
             let pause = PACE[0] + self.random.below(PACE[1] - PACE[0]);
             let end = Instant::now() + Duration::from_millis(pause as u64);
             while Instant::now() < end && !stop.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(5));
             }
         }
+    }
+
+    /// All of them go.
+    pub fn go(&mut self) {
+        self.list.clear();
     }
 
     /// How many are there.
