@@ -50,6 +50,7 @@ mod module_valkey_slots;
 mod module_wall_clock;
 mod pause;
 mod pictures;
+mod pictures_replaced;
 mod redis_login;
 mod redis_tls;
 mod sentinel;

@@ -50,8 +50,14 @@ impl Audience {
         let open = |(n, server)| Some(Ledger::open(&format!("ledger {n}"), server, &channels));
         let ledgers = servers.iter().enumerate().map(open).collect();
         let newcomers = Newcomers::into(&channels);
-        let mut audience =
-            Self { servers, members: Vec::new(), newcomers, truth: Truth::default(), channels, ledgers };
+        let mut audience = Self {
+            servers,
+            members: Vec::new(),
+            newcomers,
+            truth: Truth::default(),
+            channels,
+            ledgers,
+        };
         let mut random = Random::new(1);
         for n in 0..audience.servers.len() {
             let crowd = (0..members).map(|m| audience.member(n, m, &mut random)).collect();
@@ -69,7 +75,9 @@ impl Audience {
     fn member(&mut self, server: usize, number: usize, random: &mut Random) -> Member {
         let mut member = Member::of(&self.servers[server], &format!("s{server}u{number}"));
         let mut channels = self.channels.clone();
+        let least = channels.swap_remove(number % channels.len());
         channels.retain(|_| random.percent(50));
+        channels.push(least);
         member.enters(&channels, &mut self.truth);
         member
     }

@@ -47,8 +47,8 @@ pub struct State {
     pub client: String,
     /// A picture for each channel in which it is.
     pub pictures: BTreeMap<String, Picture>,
-    /// Channels whose picture was begun more than once since the page was turned: it was not there
-    /// all the time.
+    /// Channels that it has left since the page was turned, or where it was refused: it may have been
+    /// seen for a moment.
     pub away: BTreeSet<String>,
     /// What it did, and when.
     pub lines: Vec<(Instant, String)>,
@@ -63,7 +63,13 @@ impl Newcomer {
     pub fn comes(number: usize, at: (usize, u16), channels: Vec<String>, counts: bool) -> Self {
         let (server, port) = at;
         let (state, stop) = (Arc::<Mutex<State>>::default(), Arc::<AtomicBool>::default());
-        let life = Life { port, channels: channels.clone(), counts, state: state.clone(), stop: stop.clone() };
+        let life = Life {
+            port,
+            channels: channels.clone(),
+            counts,
+            state: state.clone(),
+            stop: stop.clone(),
+        };
         let thread = thread::spawn(move || life.lives());
         let thread = Some(thread);
         Self { number, server, came: Instant::now(), channels, counts, state, stop, thread }
@@ -204,6 +210,9 @@ impl Life {
             let again = steps.get(channel).is_some_and(|&(_, now)| now == step);
             if reply["error"]["code"] == 100 {
                 state.say(format!("{word} of {channel} is refused"));
+                if step == Step::Subscribe {
+                    state.away.insert(channel.to_owned());
+                }
             } else if again {
                 state.broken.get_or_insert(format!("{word} of {channel}: {reply}"));
             }

@@ -55,8 +55,7 @@ impl Newcomers {
     ) -> String {
         let client = &note.client;
         let life = life(truth, &(channel.to_owned(), client.clone()));
-        let (at, what, notes) =
-            (self.time(note.at), note.what, self.notes(picture, Some(client)));
+        let (at, what, notes) = (self.time(note.at), note.what, self.notes(picture, Some(client)));
         format!(
             "was told {what:?} of {client} in {channel} at {at}, which changed nothing, {life}: \
              {notes}"
