@@ -151,6 +151,11 @@ impl Picture {
         }
     }
 
+    /// Whether these are among those it shows.
+    pub fn shows(&self, clients: &BTreeSet<String>) -> bool {
+        matches!(&self.shown, Shown::Names(shown) if shown.is_superset(clients))
+    }
+
     /// Pushes that did not change the picture.
     pub fn idle(&self) -> &[Note] {
         &self.idle
