@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rollcall_tests::chaos::between;
 use rollcall_tests::cluster::{BRITTLE, Cluster};
 use rollcall_tests::process::{self, Signal};
 use rollcall_tests::sentinel::Sentinels;
-use rollcall_tests::{Audience, Ending, crowd, within};
+use rollcall_tests::{Audience, Ending, Random, crowd, within};
 
 /// How soon somebody who left while Redis lost data is shown leaving: 5 s, and what a busy machine
 /// takes.
@@ -63,20 +64,24 @@ fn who_leaves_while_a_master_and_its_replica_are_dead_is_shown_leaving_soon() {
     cluster.keep_replica(0);
     let channels = channels(&cluster, 6);
     let mut audience = Audience::start(vec![cluster.config(); 2], channels, 8);
-    for round in 0..2 {
-        for node in [3, 0] {
-            cluster.kill(node);
-        }
-        for member in 0..3 {
-            (0..2).for_each(|server| _ = audience.leaves(server, 3 * round + member));
-        }
-        thread::sleep(Duration::from_secs(1));
-        for node in [0, 3] {
+    let mut random = Random::new(1);
+    for _ in 0..6 {
+        let [master, replica] = if cluster.masters().contains(&0) { [0, 3] } else { [3, 0] };
+        let order = [[master, replica], [replica, master]][random.below(2)];
+        cluster.kill(master);
+        cluster.kill(replica);
+        let both = (0..2).flat_map(|server| (0..3).map(move |member| (server, member)));
+        let left: Vec<_> = both.map(|(s, m)| (s, m, audience.leaves(s, m))).collect();
+        for node in order {
+            thread::sleep(between(&mut random, 0, 400));
             cluster.run(node);
         }
         cluster.is_whole();
         audience.agrees_within(SHOWN);
-        audience.newcomers_come(0, Duration::from_millis(100), Duration::from_secs(1));
+        audience.agrees_for_good();
+        for (server, member, channel) in left {
+            audience.comes(server, member, &channel);
+        }
         audience.agrees_for_good();
     }
 }

@@ -99,7 +99,9 @@ impl Picture {
     /// Presence answers. What was pushed before the answer is applied on top of it.
     pub fn names(&mut self, present: BTreeSet<String>) {
         let early = std::mem::take(&mut self.notes);
-        present.iter().for_each(|client| self.note(client, Told::Present));
+        for client in &present {
+            self.note(client, Told::Present);
+        }
         let mut shown = present;
         for note in &early {
             apply(&mut shown, note);
@@ -126,7 +128,10 @@ impl Picture {
             Shown::Nothing => {}
             Shown::Names(shown) => {
                 let note = self.notes.last().expect("it was just noted");
-                if !apply(shown, note) && !own {
+                if !apply(shown, note)
+                    && !own
+                    && self.answered.is_some_and(|at| at.elapsed().as_millis() > 300)
+                {
                     self.idle.push(note.clone());
                 }
             }
