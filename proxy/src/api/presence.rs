@@ -27,7 +27,7 @@ impl Method for Request {
 
     async fn call(self, api: &Api) -> Result<Presence, ApiError> {
         api.has_presence(&self.channel)?;
-        Ok(Presence(api.store.presence(&self.channel).await?))
+        Ok(Presence(api.store.presence(&self.channel).await?.json))
     }
 }
 

@@ -38,7 +38,9 @@ pub struct Subscriber {
     pub(super) outbox: Arc<Outbox>,
     /// Whether joins and leaves are pushed.
     pub(super) wants_members: bool,
-    /// Joins and leaves before this are from before the client's own join.
+    /// Joins and leaves before this are from before the client's own join; 0 once others were shown.
+    /// What is shown from then on is newer, also when a Redis that goes on from older data counts
+    /// from less.
     from: u64,
     /// Pushes that wait for the reply of the subscribe; `None` from then on.
     held: Option<Vec<(Option<u64>, Bytes)>>,
@@ -121,15 +123,29 @@ impl Subscriber {
             self.outbox.reply(reply);
         }
         for (seq, push) in self.held.take().unwrap_or_default() {
-            if seq.is_none_or(|seq| seq >= from) {
-                self.outbox.push(push);
+            match seq {
+                Some(seq) => self.member(seq, &push),
+                None => self.outbox.push(push),
             }
         }
         self.evicted
     }
 
+    /// The client was told who is here: every join and leave from now on changes that.
+    pub(super) fn told(&mut self) {
+        self.from = 0;
+    }
+
+    /// Whether it was shown its own join, as far as that is known.
+    pub(super) fn begins_by(&self, seq: u64) -> bool {
+        self.from <= seq
+    }
+
     fn member(&mut self, seq: u64, push: &Bytes) {
         if seq >= self.from {
+            if self.held.is_none() {
+                self.from = 0;
+            }
             self.push(Some(seq), push);
         }
     }
@@ -155,9 +171,21 @@ mod tests {
         subscriber.push(None, &Bytes::from_static(b"publication"));
         subscriber.member(10, &Bytes::from_static(b"own join"));
         subscriber.commit(Some(Bytes::from_static(b"reply")), 10);
-        subscriber.member(9, &Bytes::from_static(b"late"));
         subscriber.member(11, &Bytes::from_static(b"next"));
+        // Mirrors drop what is old; this is of a Redis that goes on from older data.
+        subscriber.member(9, &Bytes::from_static(b"newer"));
         let (messages, _) = outbox.take(16, 1_000);
-        assert_eq!(messages, ["reply", "publication", "own join", "next"]);
+        assert_eq!(messages, ["reply", "publication", "own join", "next", "newer"]);
+    }
+
+    #[test]
+    fn who_was_told_who_is_here_is_shown_every_change_of_that() {
+        let outbox = Arc::new(Outbox::new(1_000));
+        let mut subscriber = Subscriber::new("c".into(), outbox.clone(), true);
+        subscriber.commit(None, 10);
+        assert!(subscriber.begins_by(10) && !subscriber.begins_by(9));
+        subscriber.told();
+        subscriber.member(9, &Bytes::from_static(b"late"));
+        assert_eq!(outbox.take(16, 1_000).0, ["late"]);
     }
 }

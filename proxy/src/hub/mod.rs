@@ -9,6 +9,7 @@ mod listen;
 mod mirror;
 mod nodes;
 mod patience;
+mod picture;
 mod queue;
 mod reading;
 mod registry;
@@ -29,6 +30,7 @@ use crate::store::{Store, StoreError, StoreEvent};
 
 pub use channel::Subscriber;
 pub use nodes::Identity;
+pub use picture::Questioner;
 pub use queue::Outbox;
 pub use registry::{ClientHandle, Counts};
 

@@ -19,6 +19,7 @@ pub(in crate::hub) struct Event {
     pub(super) seq: u64,
     pub(super) prev: u64,
     pub(super) clients: u64,
+    pub(super) users: u64,
     pub(super) back: bool,
     pub(super) client: Box<str>,
     pub(super) info: Box<str>,
@@ -33,7 +34,7 @@ impl Event {
 
     fn reset(seq: u64) -> Self {
         let (client, info) = Default::default();
-        Self { kind: Kind::Reset, seq, prev: 0, clients: 0, back: false, client, info }
+        Self { kind: Kind::Reset, seq, prev: 0, clients: 0, users: 0, back: false, client, info }
     }
 
     /// `None` for a publication, and for an info without a client id, which the module
@@ -56,6 +57,7 @@ impl Event {
             seq: entry.seq,
             prev: entry.prev,
             clients: entry.clients,
+            users: entry.users,
             back: entry.back,
             client: id.client,
             info: entry.info.get().into(),
