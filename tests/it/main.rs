@@ -49,6 +49,8 @@ mod module_status;
 mod module_valkey_slots;
 mod module_wall_clock;
 mod pause;
+mod pictures;
+mod pictures_replaced;
 mod redis_login;
 mod redis_tls;
 mod sentinel;
