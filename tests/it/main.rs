@@ -64,6 +64,8 @@ mod module_valkey_slots;
 mod module_wall_clock;
 mod pause;
 mod payloads;
+mod pictures;
+mod pictures_replaced;
 mod ready;
 mod redis_login;
 mod redis_tls;

@@ -8,6 +8,7 @@ pub mod plain;
 pub mod redis;
 pub mod servers;
 pub mod story;
+pub mod waking;
 pub mod watched;
 
 use std::time::{Duration, Instant};
@@ -30,9 +31,12 @@ use story::Story;
 /// How long leases live: a server that a busy machine gives no turn for two seconds keeps it.
 const LEASE: Duration = Duration::from_secs(4);
 
-/// Whom Redis does not hear from for so long may lose the lease, which is renewed each second:
-/// connecting takes its time as well.
+/// Whom Redis does not hear from for so long may lose the lease: noticing that a connection is gone,
+/// and connecting, takes its time as well.
 const LAPSE: Duration = LEASE.saturating_sub(Duration::from_millis(1700));
+
+/// The same for a server that stands still while its connections hold.
+const STOPPED: Duration = LEASE.saturating_sub(Duration::from_secs(1));
 
 /// Redis, however many of them, and what lies between them and the servers.
 pub trait World: Sized + 'static {
@@ -99,6 +103,8 @@ pub struct Harm {
     pub restarted: Option<usize>,
     /// This server did not reach a Redis for so long.
     pub cut_off: Option<(usize, Duration)>,
+    /// This server stood still for so long.
+    pub stood_still: Option<(usize, Duration)>,
 }
 
 /// How long, how large, and of which seed.
@@ -121,6 +127,7 @@ pub fn run<W: World>(seed: u64, world: impl FnOnce(&mut Random) -> W) {
     let mut scene = Scene::start(configs, crowd::channels(plan.channels), plan.clients);
     let faults =
         [W::faults(), redis::faults(), loading::faults(), network::faults(), servers::faults()];
+    scene.newcomers.counts_from(story.start());
     let mut decks = Decks::of(faults.iter().flatten());
     while story.time() < plan.time || decks.has_more() {
         let hand = decks.deal(&mut random);
@@ -144,14 +151,19 @@ fn strike<W: World>(
     scene.converges(|| world.masters());
     let start = Instant::now();
     let sight = sight(faults);
+    let mut marks = Vec::new();
     let harms: Vec<Harm> = scene.during_as(sight, |servers| {
         let strike = |fault: &&Fault<W>| {
             story.strikes(fault.name);
+            marks.push((Instant::now(), fault.name));
             // Of its own, so that what comes next does not depend on how much it takes.
             (fault.strike)(world, servers, &mut Random::exactly(random.number()))
         };
         faults.iter().map(strike).collect()
     });
+    for (at, fault) in marks {
+        scene.newcomers.marks(at, fault);
+    }
     for server in harms.iter().filter_map(|harm| harm.restarted) {
         scene.begins_anew(server);
     }
@@ -161,18 +173,27 @@ fn strike<W: World>(
             group.replicas.iter().chain([&group.master]).for_each(|redis| scene.has_died(redis));
         }
     }
-    for (server, churn) in scene.churns.iter_mut().enumerate() {
-        let cut_off = harms.iter().filter_map(|harm| harm.cut_off);
-        // One after the other may be as long as all of them.
-        let time: Duration = cut_off.filter(|(n, _)| *n == server).map(|(_, time)| time).sum();
-        if time > LAPSE {
-            churn.truth_mut().interrupted(start);
+    for server in 0..scene.servers.len() {
+        if lapses(server, &harms) {
+            scene.interrupted(server, start);
         }
     }
     scene.converges(|| world.masters());
     world.is_whole();
     world.groups().iter().for_each(|group| group.becomes_equal(SOON));
     story.say("all is right");
+}
+
+/// Whether this server may have lost its lease.
+fn lapses(server: usize, harms: &[Harm]) -> bool {
+    // One after the other may be as long as all of them.
+    let sum = |of: fn(&Harm) -> Option<(usize, Duration)>| -> Duration {
+        let times = harms.iter().filter_map(of);
+        times.filter(|(n, _)| *n == server).map(|(_, time)| time).sum()
+    };
+    let (cut_off, still) = (sum(|harm| harm.cut_off), sum(|harm| harm.stood_still));
+    let limit = if cut_off.is_zero() { STOPPED } else { LAPSE };
+    cut_off + still > limit
 }
 
 /// What can be seen while all of these happen, one after the other.
@@ -231,7 +252,7 @@ impl<W: World> Fault<W> {
 
 impl Harm {
     /// None that a client may see.
-    pub const NONE: Self = Self { restarted: None, cut_off: None };
+    pub const NONE: Self = Self { restarted: None, cut_off: None, stood_still: None };
 }
 
 // === impl Plan ===

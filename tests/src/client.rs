@@ -95,6 +95,11 @@ impl Client {
         self.pushes.clear();
     }
 
+    /// The pushes that came before the reply to the last command, and not before the one before.
+    pub fn takes_pushes(&mut self) -> Vec<Value> {
+        self.pushes.drain(..).collect()
+    }
+
     /// Cuts the connection without a word.
     pub fn cut(self) {
         drop(self);

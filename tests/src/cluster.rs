@@ -116,6 +116,12 @@ impl Cluster {
         (0..self.nodes.len()).filter(|&node| is_master(&self.nodes[node])).collect()
     }
 
+    /// The same without asking one, which stands still.
+    pub fn masters_but(&self, still: usize) -> Vec<usize> {
+        let others = (0..self.nodes.len()).filter(|&node| node != still);
+        others.filter(|&node| is_master(&self.nodes[node])).collect()
+    }
+
     /// Has a replica of this master take over.
     pub fn fail_over(&self, master: usize) {
         let id = self.id(master);

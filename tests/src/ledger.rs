@@ -25,6 +25,7 @@ const BATCH: usize = 100;
 #[derive(Debug)]
 pub struct Ledger {
     name: String,
+    client: String,
     book: Arc<Mutex<Book>>,
     stop: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
@@ -82,12 +83,19 @@ impl Ledger {
                 left.is_empty().then_some(())
             });
         }
+        let id = client.id().to_owned();
         let (book, stop) = (Arc::<Mutex<Book>>::default(), Arc::<AtomicBool>::default());
         let reader = {
             let (book, stop) = (book.clone(), stop.clone());
             thread::spawn(move || write(client, &book, &stop))
         };
-        Self { name: name.to_owned(), book, stop, reader: Some(reader), fences: 0, before }
+        let (name, reader) = (name.to_owned(), Some(reader));
+        Self { name, client: id, book, stop, reader, fences: 0, before }
+    }
+
+    /// Its client id.
+    pub fn client(&self) -> &str {
+        &self.client
     }
 
     /// What is wrong with the ledger, given the truth; empty when they agree.

@@ -6,6 +6,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness panics to fail the test that uses it")]
 
+pub mod audience;
 pub mod certificates;
 pub mod chaos;
 pub mod churn;
@@ -20,7 +21,9 @@ pub mod killed;
 pub mod ledger;
 pub mod listener;
 pub mod mirror;
+pub mod newcomers;
 pub mod pattern;
+pub mod picture;
 pub mod port;
 pub mod process;
 pub mod random;
@@ -40,12 +43,14 @@ pub mod traffic;
 pub mod truth;
 pub mod wait;
 
+pub use audience::Audience;
 pub use certificates::Certificates;
 pub use client::{Client, Heard};
 pub use http::{Answer, Http};
 pub use ledger::Ledger;
 pub use listener::Listener;
 pub use mirror::Mirror;
+pub use newcomers::Newcomers;
 pub use random::Random;
 pub use raw_socket::RawSocket;
 pub use redis::Redis;

@@ -1,6 +1,7 @@
 //! Redis servers with the module.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -16,6 +17,10 @@ use crate::wait::eventually;
 /// As whom servers log in where relays tell them apart, and the password of all.
 pub const USERS: [&str; 2] = ["server0", "server1"];
 pub const PASSWORD: &str = "secret";
+
+/// The file of a snapshot, and the directory of those that say what it was told since.
+const SNAPSHOT: &str = "dump.rdb";
+const AOF: &str = "appendonlydir";
 
 /// A redis-server of its own, with the module unless said otherwise, on a Unix socket and a port.
 #[derive(Debug)]
@@ -187,6 +192,22 @@ impl Redis {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
+    /// A copy of its files as they are now, all of them whole.
+    pub fn keep_files(&self) -> TempDir {
+        if self.info("aof_enabled") == "0" {
+            assert_eq!(self.cli().ask("SAVE").to_string(), "OK");
+        }
+        let kept = TempDir::with_prefix("rollcall-files-").expect("a temporary directory");
+        copy(self.dir(), kept.path());
+        kept
+    }
+
+    /// Before it is started again: its files become what they were then.
+    pub fn bring_back(&self, kept: &TempDir) {
+        let _ = fs::remove_dir_all(self.dir().join(AOF));
+        copy(kept.path(), self.dir());
+    }
+
     /// Whenever it is started again, it is the master or the replica that it is now: whoever changes
     /// that in earnest has it written into its configuration file.
     pub fn remember_role(&mut self) {
@@ -269,6 +290,20 @@ impl Redis {
         })?;
         self.process = Some(process);
         Ok(())
+    }
+}
+
+/// Copies the files that hold data.
+fn copy(from: &Path, to: &Path) {
+    let base = from.join(SNAPSHOT);
+    if base.exists() {
+        fs::copy(base, to.join(SNAPSHOT)).expect("a file is copied");
+    }
+    let Ok(parts) = fs::read_dir(from.join(AOF)) else { return };
+    fs::create_dir_all(to.join(AOF)).expect("a directory is made");
+    for part in parts {
+        let part = part.expect("a directory is read");
+        fs::copy(part.path(), to.join(AOF).join(part.file_name())).expect("a file is copied");
     }
 }
 

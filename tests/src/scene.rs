@@ -12,6 +12,7 @@ use crate::churn::{Churn, Sight};
 use crate::config::over;
 use crate::crowd;
 use crate::ledger::{Ledger, OBSERVER};
+use crate::newcomers::{Newcomers, Observer, RIGHT};
 use crate::random::Random;
 use crate::redis::Redis;
 use crate::resp::Resp;
@@ -37,6 +38,8 @@ pub struct Scene {
     pub ledgers: Vec<Option<Ledger>>,
     /// The clients of each server.
     pub churns: Vec<Churn>,
+    /// Observers that come at random moments.
+    pub newcomers: Newcomers,
     /// Where they go.
     pub channels: Vec<String>,
     /// When clients began to come and go last.
@@ -59,7 +62,8 @@ impl Scene {
         };
         let mut churns: Vec<Churn> = servers.iter().enumerate().map(churn).collect();
         churns.iter_mut().for_each(Churn::fill);
-        Self { servers, ledgers, churns, channels, start: Instant::now() }
+        let newcomers = Newcomers::into(&channels);
+        Self { servers, ledgers, churns, newcomers, channels, start: Instant::now() }
     }
 
     /// Two servers with this configuration, ten channels and a dozen clients on each; right so far,
@@ -79,6 +83,7 @@ impl Scene {
     /// Decides by this what clients do.
     pub fn seed(&mut self, random: &mut Random) {
         self.churns.iter_mut().for_each(|churn| churn.seed(random.number()));
+        self.newcomers.seed(random.number());
     }
 
     /// While clients come and go, does what `fault` does to the servers or to anything else.
@@ -91,18 +96,30 @@ impl Scene {
         self.start = Instant::now();
         let stop = AtomicBool::new(false);
         let (servers, churns) = (&mut self.servers, &mut self.churns);
-        thread::scope(|scope| {
-            let ending = Ending(&stop);
+        let ports: Vec<u16> = servers.iter().map(Server::port).collect();
+        let newcomers = &mut self.newcomers;
+        newcomers.marks(self.start, "clients begin to come and go");
+        let outcome = thread::scope(|scope| {
+            let (stop, ports) = (&stop, &ports);
+            let ending = Ending(stop);
             for churn in churns {
-                let stop = &stop;
                 scope.spawn(move || churn.run(sight, stop));
             }
+            scope.spawn(|| newcomers.come(ports, stop));
             thread::sleep(AROUND);
             let outcome = fault(servers);
             thread::sleep(AROUND);
             drop(ending);
             outcome
-        })
+        });
+        self.newcomers.marks(Instant::now(), "clients are still");
+        outcome
+    }
+
+    /// Clients of this server may have been shown leaving: it was taken for dead since then.
+    pub fn interrupted(&mut self, server: usize, start: Instant) {
+        self.churns[server].truth_mut().interrupted(start);
+        self.newcomers.excuses(server);
     }
 
     /// A server was killed and started again: whoever observed there has to begin anew.
@@ -140,6 +157,7 @@ impl Scene {
         }
         let truth = self.truth();
         assert!(truth.lives().values().any(|life| life.present), "somebody is there");
+        self.newcomers.agree_within(RIGHT, &truth, &self.observers());
         for ledger in self.ledgers.iter().flatten() {
             ledger.agrees_within(SOON, &truth);
         }
@@ -160,6 +178,15 @@ impl Scene {
             ledger.agrees_for_good(&self.servers[n], &self.channels, &truth);
             ledger.begins_anew(truth.clone());
         }
+        self.newcomers.agree_within(SOON, &truth, &self.observers());
+        self.newcomers.begin_anew(truth);
+    }
+
+    /// The clients whose ledgers these are.
+    fn observers(&self) -> Vec<Observer> {
+        let ledgers = self.ledgers.iter().enumerate();
+        let open = ledgers.filter_map(|(n, ledger)| Some((ledger.as_ref()?, n)));
+        open.map(|(ledger, n)| (ledger.client().to_owned(), n)).collect()
     }
 
     /// The leases of the masters hold what there is, and no more.
@@ -183,7 +210,9 @@ impl Scene {
         let users: usize = self.churns.iter().map(|churn| churn.users().len()).sum();
         Held {
             names: self.servers.len() * masters,
-            entries: members + self.servers.len() * self.channels.len(),
+            entries: members
+                + self.newcomers.memberships()
+                + self.servers.len() * self.channels.len(),
             users: users + self.servers.len(),
         }
     }

@@ -31,7 +31,7 @@ impl Method for Request {
 
     async fn call(&self, api: &Api) -> Result<Presence, Failure> {
         api.has_presence(&self.channel)?;
-        Ok(Presence(api.store.presence(&self.channel).await?))
+        Ok(Presence(api.store.presence(&self.channel).await?.json))
     }
 }
 

@@ -35,7 +35,9 @@ pub struct Subscriber {
     pub(super) outbox: Arc<Outbox>,
     /// Whether joins and leaves are pushed.
     pub(super) wants_members: bool,
-    /// Joins and leaves before this are from before the client's own join.
+    /// Joins and leaves before this are from before the client's own join; 0 once others were shown.
+    /// What is shown from then on is newer, also when a Redis that goes on from older data counts
+    /// from less.
     from: u64,
     /// Pushes that wait for the reply of the subscribe; `None` from then on.
     held: Option<Held>,
@@ -77,6 +79,17 @@ impl Channel {
         let Some(event) = Event::of(message) else { return false };
         let effect = mirror.on_event(event);
         self.show(channel, effect)
+    }
+
+    /// An event that is perhaps not of the history of the data that Redis has now shows nothing: if it
+    /// is, Redis remembers it, and is asked. Whether it must be.
+    pub(super) fn on_unknown_history(&mut self, message: &Message<'_>) -> bool {
+        let Some(mirror) = &mut self.mirror else { return false };
+        mirror.was_deaf();
+        if matches!(message, Message::Reset { .. }) {
+            mirror.patience().distrust();
+        }
+        true
     }
 
     /// Pushes changes to the listeners of joins and leaves; whether something was missed.
@@ -121,15 +134,29 @@ impl Subscriber {
         }
         let held = self.held.take().map(|mut held| held.drain()).unwrap_or_default();
         for (seq, push) in held {
-            if seq.is_none_or(|seq| seq >= from) {
-                self.outbox.push(push);
+            match seq {
+                Some(seq) => self.member(seq, &push),
+                None => self.outbox.push(push),
             }
         }
         self.evicted
     }
 
+    /// The client was told who is here: every join and leave from now on changes that.
+    pub(super) fn told(&mut self) {
+        self.from = 0;
+    }
+
+    /// Whether it was shown its own join, as far as that is known.
+    pub(super) fn begins_by(&self, seq: u64) -> bool {
+        self.from <= seq
+    }
+
     fn member(&mut self, seq: u64, push: &Bytes) {
         if seq >= self.from {
+            if self.held.is_none() {
+                self.from = 0;
+            }
             self.push(Some(seq), push);
         }
     }
@@ -154,9 +181,21 @@ mod tests {
         subscriber.push(None, &Bytes::from_static(b"publication"));
         subscriber.member(10, &Bytes::from_static(b"own join"));
         subscriber.commit(Some(Bytes::from_static(b"reply")), 10);
-        subscriber.member(9, &Bytes::from_static(b"late"));
         subscriber.member(11, &Bytes::from_static(b"next"));
+        // Mirrors drop what is old; this is of a Redis that goes on from older data.
+        subscriber.member(9, &Bytes::from_static(b"newer"));
         let (messages, _) = outbox.take(16, 1_000);
-        assert_eq!(messages, ["reply", "publication", "own join", "next"]);
+        assert_eq!(messages, ["reply", "publication", "own join", "next", "newer"]);
+    }
+
+    #[test]
+    fn who_was_told_who_is_here_is_shown_every_change_of_that() {
+        let outbox = Arc::new(Outbox::new(1_000));
+        let mut subscriber = Subscriber::new("c".into(), outbox.clone(), true);
+        subscriber.commit(None, 10);
+        assert!(subscriber.begins_by(10) && !subscriber.begins_by(9));
+        subscriber.told();
+        subscriber.member(9, &Bytes::from_static(b"late"));
+        assert_eq!(outbox.take(16, 1_000).0, ["late"]);
     }
 }

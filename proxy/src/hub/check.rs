@@ -8,14 +8,17 @@ use tokio::sync::mpsc;
 
 use super::Hub;
 use super::mirror::{Known, Mirror, Read};
-use super::patience::Differences;
+use super::patience::{Differences, Patience};
 use crate::store::{PUT_BACK, Stats, Store, StoreError};
 
 /// How often every mirrored roster's sequence is compared.
 const PERIOD: Duration = Duration::from_secs(10);
 /// How much longer joins wait that no event tells: after a load or a failover Redis keeps what a
 /// server held that died for the grace of its lease, 10 s unless configured otherwise.
-const LATE: Duration = Duration::from_secs(8);
+const LATE: Duration = Duration::from_secs(7);
+/// Signs of a loss that come this soon after a wait has begun are of the loss that is waited for:
+/// every server notices a loss and begins to put back what it holds well before.
+const SAME_LOSS: Duration = Duration::from_secs(2);
 /// How long events already on their way may take.
 const ON_THEIR_WAY: Duration = Duration::from_millis(500);
 /// How long a failed check waits for its next try.
@@ -156,8 +159,12 @@ impl Hub {
                 mirror.patience().begin_after(loss);
                 // Everybody who is there already is shown to nobody: listeners ask for presence.
                 let before = mirror.first_read(seq, read);
+                let blind = (loss > 0 && mirror.is_too_many()).then(|| mirror.id());
                 let gap = state.show(channel, before);
                 drop(channels);
+                if let Some(mirror) = blind {
+                    self.begin_anew_later(channel.clone(), mirror);
+                }
                 if gap {
                     self.check_soon(channel);
                 }
@@ -208,6 +215,19 @@ impl Hub {
         }
     }
 
+    /// Tells listeners to subscribe again once everybody has been put back: while that goes on they
+    /// asked who is here, and of a room too big to mirror nobody knows what they have been told.
+    fn begin_anew_later(&self, channel: Arc<str>, mirror: u64) {
+        let hub = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(PUT_BACK).await;
+            let blind = |now: &mut Mirror| now.id() == mirror && now.is_too_many();
+            if hub.with_mirror(&channel, blind) == Some(true) {
+                hub.unsubscribe_members(&channel);
+            }
+        });
+    }
+
     /// The sequence up to which listeners have been shown a channel.
     fn shown_seq(&self, channel: &str) -> u64 {
         self.with_mirror(channel, |mirror| mirror.seq()).unwrap_or_default()
@@ -246,7 +266,8 @@ impl Hub {
         drop(channels);
         if let Some(wait) = wait {
             self.check_later(channel.clone(), wait);
-        } else if gap {
+        }
+        if gap {
             self.check_soon(channel);
         }
     }
@@ -255,13 +276,18 @@ impl Hub {
     fn check_later(&self, channel: Arc<str>, (mirror, wait, time): (u64, u32, Duration)) {
         let hub = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(time).await;
-            hub.with_mirror(&channel, |now| {
-                // Another one, perhaps, of listeners who came later.
-                if now.id() == mirror {
-                    now.patience().end(wait);
-                }
-            });
+            let tell = |what: fn(&mut Patience, u32)| {
+                hub.with_mirror(&channel, |now| {
+                    // Another one, perhaps, of listeners who came later.
+                    if now.id() == mirror {
+                        what(now.patience(), wait);
+                    }
+                });
+            };
+            tokio::time::sleep(SAME_LOSS).await;
+            tell(Patience::close);
+            tokio::time::sleep(time.saturating_sub(SAME_LOSS)).await;
+            tell(Patience::end);
             hub.check_soon(&channel);
         });
     }

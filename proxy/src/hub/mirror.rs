@@ -3,6 +3,7 @@
 
 mod event;
 mod missed;
+mod picture;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) use event::Event;
 use event::Kind;
+use picture::Latest;
+pub(super) use picture::{Basis, Read as PictureRead};
 
 use super::patience::{Differences, Patience};
 use crate::protocol::Json;
@@ -52,6 +55,7 @@ pub(super) struct Mirror {
     asked: u32,
     /// No other mirror has it.
     id: u64,
+    latest: Latest,
 }
 
 /// What a check can go by.
@@ -99,6 +103,7 @@ impl Mirror {
             deaf: 0,
             asked: 0,
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            latest: Latest::default(),
         }
     }
 
@@ -110,6 +115,11 @@ impl Mirror {
         self.seq
     }
 
+    /// Whether the roster is too big to know its members.
+    pub(super) fn is_too_many(&self) -> bool {
+        matches!(self.members, Members::TooMany)
+    }
+
     /// Whether nobody is shown; rosters too big to know are not empty.
     pub(super) fn is_empty(&self) -> bool {
         matches!(&self.members, Members::Known(known) if known.is_empty())
@@ -118,9 +128,7 @@ impl Mirror {
     /// Applies an event. While a read is under way it waits for the read's end, and so does one that
     /// comes after others that were missed: they are shown first, if Redis remembers them.
     pub(super) fn on_event(&mut self, event: Event) -> Effect {
-        if event.clients > 0 {
-            self.patience.met_somebody();
-        }
+        self.patience.told(event.clients);
         let mut effect = Effect::default();
         if self.reading.is_none() && event.seq > self.seq && !self.is_next(&event) {
             effect.gap = self.hold();
@@ -146,6 +154,7 @@ impl Mirror {
             Read::TooMany => self.members = Members::TooMany,
         }
         self.seq = seq;
+        self.latest = Latest::default();
         let mut effect = Effect::default();
         for event in self.reading.take().unwrap_or_default() {
             self.apply(event, &mut effect);
@@ -208,22 +217,20 @@ impl Mirror {
         let (before, after): (Vec<_>, Vec<_>) =
             kept.into_iter().partition(|event| !known || event.seq <= seq);
         let mut earlier = Effect::default();
-        let was_due = self.patience.is_due();
+        let (was_due, signs) = (self.patience.is_due(), self.patience.signs());
         self.gap = false;
         for event in before {
             self.apply(event, &mut earlier);
         }
         effect.changes.append(&mut earlier.changes);
-        let differences = if self.patience.is_due() && !was_due {
-            // They say that something was lost after the read was judged.
-            effect.gap = true;
-            Differences::Wait
-        } else {
-            differences
-        };
+        // They may say that something was lost after the read was judged.
+        effect.gap |= self.patience.is_due() && !was_due;
+        let lost = self.patience.signs() != signs;
+        let differences = if lost { Differences::Wait } else { differences };
         match read {
             Read::All(all) => {
                 self.highest = self.highest.max(self.seq).max(seq);
+                self.latest.read();
                 self.compare(self.highest, all, differences, &mut effect);
                 // The sequence of a roster that is not there is not its own: nobody knows up to
                 // where it has been told.
@@ -298,6 +305,7 @@ impl Mirror {
             return;
         }
         let whole = self.is_next(&event);
+        self.latest.note(&event);
         // The roster was empty while we show somebody, or somebody puts back what was lost: a read
         // now would lack those who have not come back yet.
         if !whole && (event.prev == 0 || event.back) {

@@ -9,6 +9,7 @@ mod listen;
 mod mirror;
 mod nodes;
 mod patience;
+mod picture;
 mod queue;
 mod reading;
 mod registry;
@@ -28,6 +29,7 @@ use crate::store::{Store, StoreError, StoreEvent};
 
 pub use channel::Subscriber;
 pub use nodes::Identity;
+pub use picture::Questioner;
 pub use queue::Outbox;
 pub use registry::{ClientHandle, Counts};
 
@@ -230,6 +232,9 @@ impl Hub {
             self.inner.put_back(channel);
         }
         let check = match message {
+            message if !self.inner.store.is_current(channel, message.epoch()) => {
+                state.on_unknown_history(&message)
+            }
             Message::Publication(published) => {
                 state.deliver_all(&publication(channel, &published));
                 false

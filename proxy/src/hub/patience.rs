@@ -42,8 +42,12 @@ pub(super) struct Patience {
     trusted: bool,
     /// Counts the waits, so that the end of one is not taken for the end of the next.
     waits: u32,
-    /// Somebody was there since the wait began.
+    /// Clients were there when the roster was last heard of, since the wait began.
     somebody: bool,
+    /// The wait has gone on for so long that a sign of a loss is one of another loss.
+    closed: bool,
+    /// Counts the signs of a loss, so that a read can tell whether one came meanwhile.
+    signs: u32,
     /// The number of the last loss of data that was waited for.
     loss: u64,
 }
@@ -80,20 +84,43 @@ impl Patience {
     pub(super) fn lost(&mut self, loss: u64) {
         if self.loss < loss {
             self.loss = loss;
-            self.distrust();
+            self.begin_anew();
         }
     }
 
-    /// An event says that somebody is there.
-    pub(super) fn met_somebody(&mut self) {
-        self.somebody = true;
+    /// An event says how many clients are there.
+    pub(super) fn told(&mut self, clients: u64) {
+        self.somebody = clients > 0;
     }
 
-    /// Redis may have lost data: whoever a read lacks is given time to be put back, and whoever it
-    /// names too much to be taken out.
+    /// A sign that Redis has lost data: clients that a read lacks are given time to be put back, and
+    /// those that it names too much to be taken out. Soon after a wait has begun it is a sign of the
+    /// loss that is waited for, and the wait does not begin anew: while clients are put back there are
+    /// many signs.
     pub(super) fn distrust(&mut self) {
+        if self.stage == Stage::Waiting && !self.closed {
+            self.signs = self.signs.wrapping_add(1);
+            self.only_connection = false;
+        } else {
+            self.begin_anew();
+        }
+    }
+
+    /// The next read begins a wait.
+    fn begin_anew(&mut self) {
+        self.signs = self.signs.wrapping_add(1);
         self.stage = Stage::Due;
         self.only_connection = false;
+    }
+
+    /// How many signs of a loss there were.
+    pub(super) fn signs(&self) -> u32 {
+        self.signs
+    }
+
+    /// From now on a sign of a loss is one of another loss than the one of this wait.
+    pub(super) fn close(&mut self, wait: u32) {
+        self.closed |= self.waits == wait;
     }
 
     /// The same because events were missed, and nobody knows yet whether Redis has lost data too.
@@ -133,6 +160,7 @@ impl Patience {
             Stage::Waiting | Stage::Late if before == self.stage => (differences, None),
             Stage::Waiting | Stage::Late => {
                 self.waits = self.waits.wrapping_add(1);
+                self.closed = false;
                 (differences, Some(self.waits))
             }
             _ => (differences, None),

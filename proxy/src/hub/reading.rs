@@ -89,14 +89,19 @@ impl Hub {
         if stats.clients > self.inner.mirror_limit {
             return Ok((stats.seq, Read::TooMany));
         }
-        let Roster { seq, json } = store.roster(channel).await?;
-        let Members(all) = serde_json::from_slice(&json)
-            .map_err(|_| StoreError::Unexpected(rollcall_wire::words::PRESENCE_GET))?;
+        let Roster { seq, json, .. } = store.roster(channel).await?;
+        let all = members(&json);
+        let all = all.ok_or(StoreError::Unexpected(rollcall_wire::words::PRESENCE_GET))?;
         Ok((seq, Read::All(all)))
     }
 }
 
-/// The `presence` object as `(client, ClientInfo)` pairs.
+/// A `presence` object as `(client, ClientInfo)` pairs; `None` when it is none.
+pub(super) fn members(json: &[u8]) -> Option<Vec<(Box<str>, Json)>> {
+    serde_json::from_slice(json).ok().map(|Members(all)| all)
+}
+
+/// What [`members`] reads.
 struct Members(Vec<(Box<str>, Json)>);
 
 impl<'de> Deserialize<'de> for Members {

@@ -10,7 +10,7 @@ use rollcall_wire::{Info, Member};
 use tokio::time::Instant;
 
 use super::Context;
-use crate::hub::{ClientHandle, Outbox, Subscriber, Subscribing};
+use crate::hub::{ClientHandle, Outbox, Questioner, Subscriber, Subscribing};
 use crate::permission::Asker;
 use crate::protocol::Payload;
 use crate::protocol::codes::Unsubscribe;
@@ -152,6 +152,17 @@ impl Client {
 
     pub(super) fn subscription(&self, channel: &str) -> Option<Subscription> {
         self.state().subscriptions.get(channel).cloned()
+    }
+
+    /// Whether the client is shown who joins and leaves a channel.
+    pub(super) fn is_shown_members(&self, channel: &str) -> bool {
+        let state = self.state();
+        state.subscriptions.get(channel).is_some_and(|subscription| subscription.wants_members)
+    }
+
+    /// The client as one that asks who is in a channel.
+    pub(super) fn questioner<'a>(&'a self, channel: &'a Arc<str>) -> Questioner<'a> {
+        Questioner { channel, client: &self.id, outbox: &self.outbox }
     }
 
     pub(super) fn subscriptions(&self) -> Vec<(Arc<str>, Subscription)> {

@@ -1,4 +1,5 @@
-//! The lease: renewed each second, whatever else goes on, and compared with what is held.
+//! The lease: renewed four times a second, whatever else goes on, and compared with what is held
+//! once a second.
 //!
 //! A loss is mended by [`super::sweep`], which this only asks for: nothing that waits for other
 //! connections may delay a renewal.
@@ -21,8 +22,14 @@ use super::shard::Shard;
 use super::trouble::{away, explain};
 use super::{Health, PUT_BACK, Store};
 
-/// How often the lease is renewed, unless it is so short that it must be more often.
+/// How often every name is renewed and its counts are compared, unless the lease is so short that it
+/// must be more often.
 const RENEW: Duration = Duration::from_secs(1);
+/// How often a master's own name is renewed: a server that stands still for just less than the lease
+/// keeps what it holds only if it was heard just before.
+const OFTEN: Duration = Duration::from_millis(250);
+/// How much a renewal may be late on a busy machine.
+const LATENESS: Duration = Duration::from_millis(50);
 /// The shortest time between two renewals, whoever asks for them.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 /// How often it is tried while Redis is away: this decides how soon all is whole again.
@@ -54,6 +61,18 @@ struct Memory {
     pause: Option<Instant>,
     /// How often they were acted on since they agreed.
     swept: u32,
+    /// When every name was renewed last.
+    complete: Option<Instant>,
+}
+
+/// How often this shard's leases are renewed, and for how long each time.
+#[derive(Debug, Clone, Copy)]
+struct Rhythm {
+    /// Between two renewals of a master's own name.
+    own: Duration,
+    /// Between two renewals of all names.
+    all: Duration,
+    lease: Duration,
 }
 
 /// A renewal's answer.
@@ -82,14 +101,17 @@ enum Verdict {
     Fine,
     /// Our lease ended, or Redis may have lost data.
     Lost,
-    /// Redis holds other counts than this server.
-    Differs,
+    /// Redis holds other counts than this server, which holds these.
+    Differs {
+        entries: u64,
+        users: u64,
+    },
 }
 
 /// Renews the lease at one master for as long as it is used.
 pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
     let mut memory = Memory::default();
-    let often = RENEW.min(shard.settings.lease * 2 / 5);
+    let rhythm = Rhythm::of(shard.settings.lease);
     loop {
         let started = Instant::now();
         let renewal = master.begin_renewal();
@@ -101,7 +123,7 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
         }
         let (health, pause) = match &renewed {
             Ok(()) => match trouble(&shard, &master, first).await {
-                None => (Health::Up, often),
+                None => (Health::Up, rhythm.own),
                 Some(trouble) => (Health::Down(away(trouble).to_string()), RETRY),
             },
             Err(error) => (Health::Down(explain(&master, error).await), RETRY),
@@ -168,27 +190,22 @@ async fn renew(
     master: &Arc<Master>,
     memory: &mut Memory,
 ) -> Result<(), StoreError> {
-    let life = master.life();
-    let names = shard.names_at(master);
-    let slots = shard.map().owned_by(master);
-    let (before, whole) = {
-        let holdings = shard.holdings();
-        (holdings.snapshot(&slots), !holdings.recovery.concerns(&slots))
+    let (life, now) = (master.life(), Instant::now());
+    let (kept, here) = if memory.wants_all(Rhythm::of(shard.settings.lease), now) {
+        let (kept, here) = renew_all(shard, master).await?;
+        memory.complete = Some(now);
+        (kept, Some(here))
+    } else {
+        let kept = in_time(shard, master, keep_name(shard, master, &master.name())).await??;
+        (kept, None)
     };
-    // The own name first; the others shall only not end too early.
-    let renewals = join_all(names.iter().map(|name| keep_name(shard, master, name)));
-    let Ok(answers) = tokio::time::timeout(patience(shard), renewals).await else {
-        // Whatever hangs there, the next renewal shall not wait behind it.
-        master.links.make_keepalive_anew();
-        return Err(away("no answer in time".to_owned()));
-    };
-    let after = shard.holdings().snapshot(&slots);
-    let (kept, complete) = sum(answers)?;
-    let settled = shard.is_settled() && shard.map().owned_by(master) == slots;
-    let comparable =
-        settled && whole && complete && master.trouble().is_none() && !shard.doubts.concern(&slots);
-    let here = Here { before, after, settled, comparable };
-    match memory.judge(&kept, &here, Instant::now()) {
+    let verdict = memory.judge(&kept, here.as_ref(), Instant::now());
+    if verdict == Verdict::Lost {
+        // Before the epoch is known: events of it are taken only by who knows of the loss.
+        master.note_loss();
+    }
+    master.note_epoch(kept.epoch);
+    match verdict {
         Verdict::Fine => {
             if memory.is_calm() && master.trust(life) {
                 shard.tell_soon(StoreEvent::Trusted { life });
@@ -197,7 +214,6 @@ async fn renew(
         Verdict::Lost => {
             let (address, lease_was_gone) = (&master.address, kept.fresh);
             tracing::warn!(%address, lease_was_gone, "redis may have lost data: all is put back");
-            master.note_loss();
             shard.sweep.notify_one();
             shard.tell_soon(StoreEvent::NewEpoch { life: master.life() });
             if shard.map().slots() > 1 {
@@ -205,13 +221,13 @@ async fn renew(
                 master.make_events_anew(life, "redis may have lost data");
             }
         }
-        Verdict::Differs => {
+        Verdict::Differs { entries, users } => {
             tracing::warn!(
                 address = %master.address,
                 redis_entries = kept.entries,
-                entries = after.entries,
+                entries,
                 redis_users = kept.users,
-                users = after.users,
+                users,
                 "redis holds other counts under this node than the server"
             );
             // What is too much may be under any name of ours.
@@ -220,6 +236,45 @@ async fn renew(
         }
     }
     Ok(())
+}
+
+/// Renews every name that must live here: the sum of what Redis holds under them, and what this
+/// server holds.
+async fn renew_all(shard: &Arc<Shard>, master: &Arc<Master>) -> Result<(Kept, Here), StoreError> {
+    let names = shard.names_at(master);
+    let slots = shard.map().owned_by(master);
+    let (before, whole) = {
+        let holdings = shard.holdings();
+        (holdings.snapshot(&slots), !holdings.recovery.concerns(&slots))
+    };
+    // The own name first; the others shall only not end too early.
+    let renewals = join_all(names.iter().enumerate().map(|(at, name)| async move {
+        if at == 0 {
+            keep_name(shard, master, name).await
+        } else {
+            keep_other_name(shard, master, name).await
+        }
+    }));
+    let answers = in_time(shard, master, renewals).await?;
+    let after = shard.holdings().snapshot(&slots);
+    let (kept, complete) = sum(answers)?;
+    let settled = shard.is_settled() && shard.map().owned_by(master) == slots;
+    let comparable =
+        settled && whole && complete && master.trouble().is_none() && !shard.doubts.concern(&slots);
+    Ok((kept, Here { before, after, settled, comparable }))
+}
+
+/// Waits for renewals as long as they may take.
+async fn in_time<T>(
+    shard: &Shard,
+    master: &Master,
+    renewals: impl Future<Output = T>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(patience(shard), renewals).await.map_err(|_| {
+        // Whatever hangs there, the next renewal shall not wait behind it.
+        master.links.make_keepalive_anew();
+        away("no answer in time".to_owned())
+    })
 }
 
 /// The own name's answer with the counts of all names, and whether all of these are known.
@@ -238,6 +293,20 @@ fn sum(answers: Vec<Result<Kept, StoreError>>) -> Result<(Kept, bool), StoreErro
 /// How long a renewal may take.
 pub(super) fn patience(shard: &Shard) -> Duration {
     (shard.settings.lease / 2).max(LEAST_PATIENCE)
+}
+
+// === impl Rhythm ===
+
+impl Rhythm {
+    fn of(lease: Duration) -> Self {
+        Self { own: OFTEN.min(lease / 8), all: RENEW.min(lease * 2 / 5), lease }
+    }
+
+    /// For how long a name's lease is renewed that is renewed `every` so often: a server that stands
+    /// still for as long as the lease keeps what it holds, wherever between two renewals it stops.
+    fn px(self, every: Duration) -> Duration {
+        self.lease + every + LATENESS
+    }
 }
 
 // === impl Kept ===
@@ -259,8 +328,14 @@ impl Memory {
         self.since.is_some_and(|since| since.elapsed() >= PUT_BACK)
     }
 
-    /// Compares a renewal's answer with what is held.
-    fn judge(&mut self, kept: &Kept, here: &Here, now: Instant) -> Verdict {
+    /// Whether the next renewal is one of all names. One without an answer may have been told of a
+    /// loss: then the counts tell.
+    fn wants_all(&self, rhythm: Rhythm, now: Instant) -> bool {
+        self.unanswered || self.complete.is_none_or(|at| now - at + rhythm.own / 2 >= rhythm.all)
+    }
+
+    /// Judges a renewal's answer; that of all names also by what is held `here`.
+    fn judge(&mut self, kept: &Kept, here: Option<&Here>, now: Instant) -> Verdict {
         let before = self.epoch.replace(kept.epoch);
         let new_epoch = before.is_some_and(|epoch| epoch != kept.epoch);
         if before != self.epoch {
@@ -269,16 +344,21 @@ impl Memory {
         let begun = std::mem::replace(&mut self.begun, true);
         // One without an answer may have been the first after the lease had ended.
         let unanswered = std::mem::take(&mut self.unanswered);
-        let unheard = unanswered && here.settled && kept.lacks_most(here);
+        let unheard = here.is_some_and(|here| unanswered && here.settled && kept.lacks_most(here));
         if new_epoch || (kept.fresh && begun) || unheard {
             self.differed = None;
             return Verdict::Lost;
         }
+        let Some(here) = here else { return Verdict::Fine };
         if !here.comparable {
             self.differed = None;
             return Verdict::Fine;
         }
-        if self.differs(kept, here, now) { Verdict::Differs } else { Verdict::Fine }
+        if self.differs(kept, here, now) {
+            Verdict::Differs { entries: here.after.entries, users: here.after.users }
+        } else {
+            Verdict::Fine
+        }
     }
 
     /// Whether the counts differ in earnest, and it is time to do something about it.
@@ -308,13 +388,24 @@ impl Memory {
     }
 }
 
-/// Renews one name, or begins its lease.
+/// Renews the name under which everything is added at a master, or begins its lease.
 pub(super) async fn keep_name(
     shard: &Shard,
     master: &Master,
     node: &str,
 ) -> Result<Kept, StoreError> {
-    let px = shard.settings.lease.as_millis().to_string();
+    let rhythm = Rhythm::of(shard.settings.lease);
+    keep_for(master, node, rhythm.px(rhythm.own)).await
+}
+
+/// Renews another name, of which less may be lost: it is renewed more rarely.
+async fn keep_other_name(shard: &Shard, master: &Master, node: &str) -> Result<Kept, StoreError> {
+    let rhythm = Rhythm::of(shard.settings.lease);
+    keep_for(master, node, rhythm.px(rhythm.all)).await
+}
+
+async fn keep_for(master: &Master, node: &str, time: Duration) -> Result<Kept, StoreError> {
+    let px = time.as_millis().to_string();
     let args = vec![arg("KEEP"), arg(node.to_owned()), arg("PX"), arg(px)];
     let links = &master.links;
     if !links.keepalive.is_connected() {

@@ -45,8 +45,19 @@ pub(super) enum Stay {
 #[derive(Debug, Clone)]
 pub struct Roster {
     pub seq: u64,
+    /// The sequence at which reading began; less than `seq` when that took several pages, and clients
+    /// came or left meanwhile.
+    pub since: u64,
     /// The `presence` object of the client protocol.
     pub json: Bytes,
+}
+
+/// A page of a roster.
+struct Page {
+    seq: u64,
+    /// Where the next one begins; `0` after the last.
+    cursor: Bytes,
+    json: Bytes,
 }
 
 // === impl Store ===
@@ -199,7 +210,7 @@ impl Store {
         let args = vec![place.roster_key(channel), arg("JSON"), arg("WITHSEQ")];
         let (seq, reply) = sequence(place.call(words::PRESENCE_GET, args).await?)?;
         let json = reply.bytes().ok_or(StoreError::Unexpected(words::PRESENCE_GET))?;
-        Ok(Roster { seq, json })
+        Ok(Roster { seq, since: seq, json })
     }
 
     /// The events of a channel with a sequence above `since` that Redis still remembers, as they were
@@ -221,7 +232,7 @@ impl Store {
 
     /// Everyone in a channel as the `presence` object of the client protocol, read in pages so that
     /// no room stalls Redis.
-    pub async fn presence(&self, channel: &str) -> Result<Bytes, StoreError> {
+    pub async fn presence(&self, channel: &str) -> Result<Roster, StoreError> {
         self.begun(channel).await;
         let place = self.roster_place(channel)?;
         for _ in 0..SCANS {
@@ -264,27 +275,30 @@ impl Place {
     }
 
     /// All pages of one scan.
-    async fn pages(&self, channel: &str) -> Result<Bytes, StoreError> {
-        let (mut cursor, first) = self.page(channel, Bytes::from_static(b"0")).await?;
+    async fn pages(&self, channel: &str) -> Result<Roster, StoreError> {
+        let Page { seq: since, mut cursor, json } =
+            self.page(channel, Bytes::from_static(b"0")).await?;
         if cursor == "0" {
-            return Ok(first);
+            return Ok(Roster { seq: since, since, json });
         }
-        let mut all = first.to_vec();
+        let (mut all, mut last) = (json.to_vec(), since);
         while cursor != "0" {
-            let page;
-            (cursor, page) = self.page(channel, cursor).await?;
-            append(&mut all, &page);
+            let page = self.page(channel, cursor).await?;
+            append(&mut all, &page.json);
+            (cursor, last) = (page.cursor, page.seq);
         }
-        Ok(all.into())
+        Ok(Roster { seq: last, since, json: all.into() })
     }
 
-    async fn page(&self, channel: &str, cursor: Bytes) -> Result<(Bytes, Bytes), StoreError> {
+    async fn page(&self, channel: &str, cursor: Bytes) -> Result<Page, StoreError> {
         let unexpected = || StoreError::Unexpected(words::PRESENCE_SCAN);
         let count = arg(PAGE.to_string());
-        let args = vec![self.roster_key(channel), bytes(cursor), arg("COUNT"), count, arg("JSON")];
-        let reply = self.read(words::PRESENCE_SCAN, args).await?;
+        let (key, json, with_seq) = (self.roster_key(channel), arg("JSON"), arg("WITHSEQ"));
+        let args = vec![key, bytes(cursor), arg("COUNT"), count, json, with_seq];
+        let (seq, reply) = sequence(self.read(words::PRESENCE_SCAN, args).await?)?;
         let [cursor, page] = reply.fixed().ok_or_else(unexpected)?;
-        Ok((cursor.bytes().ok_or_else(unexpected)?, page.bytes().ok_or_else(unexpected)?))
+        let cursor = cursor.bytes().ok_or_else(unexpected)?;
+        Ok(Page { seq, cursor, json: page.bytes().ok_or_else(unexpected)? })
     }
 
     /// Adds the client as it is held, or removes it, until Redis has answered.

@@ -1,18 +1,25 @@
 //! A cluster of three masters with a replica each, and two servers.
 
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::redis::{flush, pause_writes, trouble};
+use super::waking::Guests;
 use super::{Fault, Harm, World, between};
 use crate::cluster::{BRITTLE, Cluster};
 use crate::config::over;
 use crate::copies::Group;
+use crate::process::{self, Signal};
 use crate::random::Random;
 use crate::redis::{PASSWORD, Redis, USERS};
 use crate::relay::Line;
-use crate::wait::eventually;
+use crate::server::Server;
+use crate::wait::{eventually, within};
+
+/// Until a replica has taken over.
+const REPLACED: Duration = Duration::from_secs(60);
 
 /// As [`BRITTLE`], with a file of what nodes were told.
 const LASTING: &[&str] =
@@ -85,6 +92,23 @@ impl Clustered {
         Harm::NONE
     }
 
+    /// It sleeps until its replica has taken over, and runs what waited for it meanwhile.
+    fn wake_replaced(&mut self, servers: &[Server], random: &mut Random) -> Harm {
+        let master = self.any(random);
+        let mut guests = Guests::enter(servers, &self.cluster.nodes()[master]);
+        let id = self.cluster.nodes()[master].id();
+        process::signal(id, Signal::STOP);
+        guests.leave();
+        let others = || (self.cluster.masters_but(master).len() == 3).then_some(());
+        within(REPLACED, "a replica takes over", others);
+        guests.come_back();
+        thread::sleep(between(random, 0, 2000));
+        process::signal(id, Signal::CONT);
+        guests.stay();
+        self.cluster.is_whole();
+        Harm::NONE
+    }
+
     fn fail_over(&mut self, random: &mut Random) -> Harm {
         self.cluster.fail_over(self.any(random));
         self.cluster.is_whole();
@@ -112,6 +136,9 @@ impl World for Clustered {
             Fault::forgets("kill a master", |world, _, random| world.kill_master(random)),
             Fault::forgets("kill a master and its replica", |world, _, random| {
                 world.kill_with_replica(random)
+            }),
+            Fault::forks("wake a replaced master", |world, servers, random| {
+                world.wake_replaced(servers, random)
             }),
             Fault::forgets("kill a replica", |world, _, random| world.kill_replica(random)),
             Fault::forgets("fail over", |world, _, random| world.fail_over(random)),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::redis::{flush, kill, pause_writes, restore, trouble};
+use super::redis::{flush, kill, pause_writes, restore, restore_the_dead, trouble};
 use super::{Fault, World};
 use crate::config;
 use crate::copies::Group;
@@ -53,6 +53,9 @@ impl World for Plain {
             Fault::forgets("kill Redis", |world, _, random| kill(world.master_mut(random), random)),
             Fault::forgets("restore Redis", |world, _, random| {
                 restore(world.master_mut(random), random)
+            }),
+            Fault::forgets("restore Redis with a dead server", |world, servers, random| {
+                restore_the_dead(world.master_mut(random), servers, random)
             }),
         ]
     }

@@ -7,6 +7,8 @@ use crate::process::{self, Signal};
 use crate::random::Random;
 use crate::redis::Redis;
 use crate::resp::Resp;
+use crate::server::Server;
+use crate::wait::eventually;
 
 /// What can go wrong with a master in every world.
 pub fn faults<W: World>() -> Vec<Fault<W>> {
@@ -79,6 +81,26 @@ pub fn restore(redis: &mut Redis, random: &mut Random) -> Harm {
     ok(&mut redis.cli(), "SAVE");
     thread::sleep(between(random, 0, 1000));
     kill(redis, random)
+}
+
+/// A server dies and its clients leave, and then Redis comes back as it was before: it holds them for
+/// as long as leases have grace.
+pub fn restore_the_dead(redis: &mut Redis, servers: &mut [Server], random: &mut Random) -> Harm {
+    let names = |redis: &Redis| redis.cli().ask("PRESENCE.LEASE LIST").array().len();
+    eventually("every server has a lease", || (names(redis) >= servers.len()).then_some(()));
+    let files = redis.keep_files();
+    let before = names(redis);
+    let n = random.below(servers.len());
+    servers[n].kill();
+    eventually("its lease ends", || (names(redis) < before).then_some(()));
+    thread::sleep(between(random, 0, 1000));
+    redis.kill();
+    redis.bring_back(&files);
+    thread::sleep(between(random, 0, 1000));
+    redis.run();
+    thread::sleep(between(random, 0, 3000));
+    servers[n].run_again();
+    Harm { restarted: Some(n), ..Harm::NONE }
 }
 
 /// Some rosters and books are deleted.

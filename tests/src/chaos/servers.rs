@@ -1,7 +1,7 @@
 //! Faults of the servers themselves.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Fault, Harm, World, between};
 use crate::process::Signal;
@@ -14,6 +14,12 @@ pub fn faults<W: World>() -> Vec<Fault<W>> {
         Fault::new("kill a server", |_, servers, random| kill(servers, random)),
         Fault::new("stop a server", |_, servers, random| stop(servers, random)),
         Fault::cuts("freeze a server", |_, servers, random| freeze(servers, random)),
+        Fault::new("stop a server for a moment", |_, servers, random| falter(servers, random)),
+        if W::REPLACES {
+            Fault::forks("kill a server and a master", kill_with_master)
+        } else {
+            Fault::forgets("kill a server and a master", kill_with_master)
+        },
     ]
 }
 
@@ -42,5 +48,29 @@ fn freeze(servers: &mut [Server], random: &mut Random) -> Harm {
     let start = Instant::now();
     thread::sleep(between(random, 100, 4000));
     servers[n].process().signal(Signal::CONT);
-    Harm { cut_off: Some((n, start.elapsed())), ..Harm::NONE }
+    Harm { stood_still: Some((n, start.elapsed())), ..Harm::NONE }
+}
+
+/// The same for less than its lease: nobody is shown leaving.
+fn falter(servers: &mut [Server], random: &mut Random) -> Harm {
+    let n = random.below(servers.len());
+    let still = [1200, 2000, 2400][random.below(3)];
+    let start = Instant::now();
+    servers[n].process().signal(Signal::STOP);
+    thread::sleep(Duration::from_millis(still));
+    servers[n].process().signal(Signal::CONT);
+    Harm { stood_still: Some((n, start.elapsed())), ..Harm::NONE }
+}
+
+/// Nobody puts back the clients of this server, and nobody says that they have left.
+fn kill_with_master<W: World>(world: &mut W, servers: &mut [Server], random: &mut Random) -> Harm {
+    let n = random.below(servers.len());
+    servers[n].kill();
+    let master = world.master_mut(random);
+    master.kill();
+    thread::sleep(between(random, 0, 3000));
+    master.run();
+    servers[n].run_again();
+    world.is_whole();
+    Harm { restarted: Some(n), ..Harm::NONE }
 }

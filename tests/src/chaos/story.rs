@@ -23,6 +23,11 @@ impl Story {
         Self { seed, start: Instant::now(), lines: Vec::new(), struck: BTreeMap::new() }
     }
 
+    /// When it began.
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
     /// How long it is.
     pub fn time(&self) -> Duration {
         self.start.elapsed()

@@ -50,6 +50,21 @@ impl Watched {
         Harm::NONE
     }
 
+    /// Nobody is there to take over, and then whoever is back first may.
+    fn kill_all(&mut self, random: &mut Random) -> Harm {
+        let all = self.group.redis.len();
+        let first = self.place();
+        for place in 0..all {
+            self.group.kill((first + place) % all);
+        }
+        thread::sleep(between(random, 0, 3000));
+        for place in 0..all {
+            self.group.redis[(first + place) % all].run();
+        }
+        self.group.follow();
+        Harm::NONE
+    }
+
     fn kill_replica(&mut self, random: &mut Random) -> Harm {
         let master = self.place();
         let replica = (master + 1 + random.below(2)) % 3;
@@ -88,6 +103,9 @@ impl World for Watched {
         vec![
             Fault::forgets("kill the master", |world, _, _| world.kill_master()),
             Fault::forks("restart the master", |world, _, random| world.restart_master(random)),
+            Fault::forks("kill the master and its replicas", |world, _, random| {
+                world.kill_all(random)
+            }),
             Fault::forgets("kill a replica", |world, _, random| world.kill_replica(random)),
             Fault::forks("fail over", |world, _, _| world.fail_over()),
             Fault::new("flush", |world, _, random| trouble(world, random, flush)),

@@ -21,6 +21,7 @@ pub(in crate::hub) struct Event {
     pub(super) seq: u64,
     pub(super) prev: u64,
     pub(super) clients: u64,
+    pub(super) users: u64,
     pub(super) back: bool,
     pub(super) client: Box<str>,
     pub(super) info: Json,
@@ -35,7 +36,7 @@ impl Event {
 
     fn reset(seq: u64) -> Self {
         let (client, info) = (Box::default(), Json::null());
-        Self { kind: Kind::Reset, seq, prev: 0, clients: 0, back: false, client, info }
+        Self { kind: Kind::Reset, seq, prev: 0, clients: 0, users: 0, back: false, client, info }
     }
 
     /// `None` for a publication, and for an info without a client and a user, which the module
@@ -54,6 +55,7 @@ impl Event {
             seq: entry.seq,
             prev: entry.prev,
             clients: entry.clients,
+            users: entry.users,
             back: entry.back,
             client: who.client.into(),
             info: entry.info.into(),

@@ -52,11 +52,12 @@ impl Mirror {
         missed.drain(follow..chain);
         let arrived = kept.len();
         kept.append(&mut missed);
-        if kept[arrived..].iter().any(|event| event.clients > 0) {
-            self.patience.met_somebody();
-        }
+        let told = kept.len() > arrived;
         // Of those that have arrived as well, the first stays.
         kept.sort_by_key(|event| event.seq);
+        if let Some(last) = kept.last().filter(|_| told) {
+            self.patience.told(last.clients);
+        }
         kept.dedup_by_key(|event| event.seq);
     }
 

@@ -9,8 +9,9 @@ fn info(client: &str) -> Json {
 }
 
 fn event(kind: Kind, client: &str, prev: u64, seq: u64) -> Event {
-    let clients = 1;
-    Event { kind, seq, prev, clients, back: false, client: client.into(), info: info(client) }
+    let (clients, users) = (1, 1);
+    let (client, info) = (client.into(), info(client));
+    Event { kind, seq, prev, clients, users, back: false, client, info }
 }
 
 fn join(client: &str, prev: u64, seq: u64) -> Event {
@@ -188,6 +189,7 @@ fn a_second_loss_starts_the_wait_again() {
     let mut mirror = mirror(10, &["a"]);
     mirror.patience().distrust();
     assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(1)));
+    mirror.patience().close(1);
     mirror.patience().distrust();
     mirror.patience().end(1);
     assert_eq!(mirror.judge_read(false), (Differences::Wait, Some(2)));
@@ -371,4 +373,6 @@ fn a_read_is_asked_about_when_it_shows_leaves_or_knows_more_than_events() {
 }
 
 mod missed;
+mod picture;
 mod reads;
+mod waits;

@@ -10,8 +10,13 @@ use crate::session::client::Client;
 pub(super) async fn run(client: &Arc<Client>, id: u32, params: &Fields<'_>) -> Done {
     let channel = channel(params)?;
     decide(client, &channel)?;
-    let members = client.context.store.presence(&channel).await?;
-    client.outbox.reply(write::reply(id, "presence", |body| body.written("presence", &members)));
+    let reply =
+        |members: &[u8]| write::reply(id, "presence", |body| body.written("presence", members));
+    if client.is_shown_members(&channel) {
+        return Ok(client.context.hub.tell_presence(&client.questioner(&channel), reply).await?);
+    }
+    let members = client.context.store.presence(&channel).await?.json;
+    client.outbox.reply(reply(&members));
     Ok(())
 }
 
