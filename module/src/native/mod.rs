@@ -29,6 +29,7 @@ pub(crate) mod meter;
 pub(crate) mod prefetch;
 pub(crate) mod reclaim;
 pub(crate) mod replicate;
+pub(crate) mod resets;
 pub(crate) mod server;
 pub(crate) mod string;
 pub(crate) mod thin;

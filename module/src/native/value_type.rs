@@ -106,7 +106,6 @@ unsafe extern "C" fn rdb_load<T: Kept>(io: *mut raw::RedisModuleIO, version: c_i
             return std::ptr::null_mut();
         }
         let Some(it) = T::load(&Loading(io)) else { return std::ptr::null_mut() };
-        cell::with(|state| state.saw_seq(it.seq()));
         hand_over(it)
     })
 }
@@ -252,7 +251,7 @@ unsafe extern "C" fn unlink<T: Kept>(ctx: *mut raw::RedisModuleKeyOptCtx, value:
     });
 }
 
-/// A roster was unlinked, whatever did it: its listeners must read again, unless it was us.
+/// A roster was unlinked, whatever did it: its listeners must read again, unless it was emptied.
 fn note_unlinked(ctx: *mut raw::RedisModuleKeyOptCtx, db: u32) {
     // SAFETY: the context and its key name are live during the callback.
     let name = unsafe {
@@ -262,10 +261,11 @@ fn note_unlinked(ctx: *mut raw::RedisModuleKeyOptCtx, db: u32) {
         }
         super::string::Str { inner: name.cast_mut() }.bytes().to_vec()
     };
-    if Ctx::none().is_acting_master() {
+    let ctx = Ctx::none();
+    if !ctx.is_loading() {
         cell::with(|state| {
             if !state.own_delete {
-                state.resets.insert((db, name));
+                state.note_reset(db, &name, !ctx.is_master());
             }
         });
     }
