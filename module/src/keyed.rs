@@ -9,7 +9,7 @@ use crate::native::context::Ctx;
 use crate::native::key::{Key, Native, Value};
 use crate::native::notify::{self, Change};
 use crate::native::string::Str;
-use crate::native::{cell, clock, config, hooks, reclaim};
+use crate::native::{cell, clock, config, reclaim, resets};
 use crate::recent::{Name, Recent};
 use crate::registry::{KeyId, Kind, Sizes, Space, TICK_MS};
 use crate::roster::Roster;
@@ -18,15 +18,14 @@ use crate::state::{Acting, State};
 /// What the registry must know of a value.
 pub(crate) trait Subject: Native {
     const KIND: Kind;
-    fn new() -> Self;
+    /// An empty one that begins when the server's highest sequence is this.
+    fn new(seq: u64) -> Self;
     fn sizes(&self) -> Sizes;
     fn is_empty(&self) -> bool;
     /// The tick at which something expires.
     fn next_tick(&self) -> Option<u64>;
     /// Books what leases hold in it.
     fn book(&self, space: &mut Space, key: KeyId, gained: bool);
-    /// The highest sequence it has seen.
-    fn seq(&self) -> u64;
     /// Has what nearly every change reads first fetched ahead.
     fn expect(&self) {}
 }
@@ -46,10 +45,12 @@ pub(crate) struct OpenKey<'a, T> {
 // === impl OpenKey ===
 
 impl<'a, T: Subject> OpenKey<'a, T> {
-    /// For a command that writes. Listeners hear of an earlier reset first.
+    /// For a command that writes. Listeners hear of an earlier reset first, which may be that of a
+    /// key whose time turns out to be up.
     pub(crate) fn open(ctx: &Ctx, name: &'a Str) -> Result<Self, CommandError> {
-        hooks::flush_reset_of(ctx, ctx.db(), name);
-        Self::check(Key::open_write(ctx, name), ctx, name)
+        let key = Self::check(Key::open_write(ctx, name), ctx, name)?;
+        resets::flush_of(ctx, key.db, name);
+        Ok(key)
     }
 
     /// For a visit by the module itself.
@@ -121,7 +122,8 @@ impl<'a, T: Subject> OpenKey<'a, T> {
         change: impl FnOnce(&mut T, &mut Acting<'_>) -> R,
     ) -> Option<R> {
         if self.value().is_none() {
-            self.key.set(Value { id: KeyId::NONE, it: T::new() });
+            let seq = cell::with(|state| state.sequences.highest());
+            self.key.set(Value { id: KeyId::NONE, it: T::new(seq) });
         }
         self.change(change)
     }
@@ -144,19 +146,12 @@ impl<'a, T: Subject> OpenKey<'a, T> {
         }
     }
 
-    /// Nobody need read an emptied key again: its leaves were events.
+    /// What is empty is no key. Nobody need read it again: its leaves were events.
     fn delete_if_empty(&mut self) -> bool {
-        let (db, name) = (self.db, self.name.bytes());
-        let Some(seq) = self.value().filter(|value| value.it.is_empty()).map(|it| it.it.seq())
-        else {
+        if !self.value().is_some_and(|value| value.it.is_empty()) {
             return false;
-        };
-        cell::with(|state| {
-            if seq > 0 {
-                state.pasts.note(db, name, seq);
-            }
-            state.own_delete = true;
-        });
+        }
+        cell::with(|state| state.own_delete = true);
         self.key.delete();
         cell::with(|state| state.own_delete = false);
         true
@@ -175,7 +170,6 @@ pub(crate) fn attach<T: Subject>(value: &mut Value<T>, db: u32, name: &[u8]) {
         space.resize(Sizes::default(), value.it.sizes());
         value.it.book(space, value.id, true);
         space.queue(value.id, value.it.next_tick());
-        state.saw_seq(value.it.seq());
     });
 }
 
@@ -233,8 +227,8 @@ pub(crate) fn recent(state: &mut State) -> &mut Recent {
 impl Subject for Roster {
     const KIND: Kind = Kind::Roster;
 
-    fn new() -> Self {
-        Roster::new()
+    fn new(seq: u64) -> Self {
+        Roster::new(seq)
     }
     fn sizes(&self) -> Sizes {
         Roster::sizes(self)
@@ -249,9 +243,6 @@ impl Subject for Roster {
         let held = self.leases().map(|(lease, count)| (lease, count.into()));
         space.book((key, Kind::Roster), held, gained);
     }
-    fn seq(&self) -> u64 {
-        self.seq
-    }
     fn expect(&self) {
         Roster::expect(self);
     }
@@ -260,7 +251,7 @@ impl Subject for Roster {
 impl Subject for Book {
     const KIND: Kind = Kind::Book;
 
-    fn new() -> Self {
+    fn new(_: u64) -> Self {
         Book::new()
     }
     fn sizes(&self) -> Sizes {
@@ -275,8 +266,5 @@ impl Subject for Book {
     fn book(&self, space: &mut Space, key: KeyId, gained: bool) {
         let held = self.held().map(|(lease, count)| (lease, count.into()));
         space.book((key, Kind::Book), held, gained);
-    }
-    fn seq(&self) -> u64 {
-        0
     }
 }

@@ -194,7 +194,7 @@ fn end_entries(ctx: &Ctx, key: &mut OpenKey<'_, Roster>, task: Task) -> usize {
             }
             change::end(roster, slot, why, acting);
         }
-        roster.seq
+        roster.seq()
     });
     if let (Some(seq), false) = (seq, gone.is_empty()) {
         ctx.replicate_cut(key.name(), seq, gone.iter().map(OwnStr::as_str));

@@ -166,8 +166,8 @@ impl Recent {
         prefetch::soon(&self.newest[self.bucket(name.hash)]);
     }
 
-    /// The events of a name above a sequence, oldest first.
-    pub(crate) fn above(&mut self, name: Name<'_>, seq: u64) -> Vec<&[u8]> {
+    /// The events of a name above a sequence, each with its own, oldest first.
+    pub(crate) fn above(&mut self, name: Name<'_>, seq: u64) -> Vec<(u64, &[u8])> {
         self.tie();
         let mut place = self.newest.get(self.bucket(name.hash)).copied().unwrap_or(NONE);
         let mut events = Vec::new();
@@ -178,7 +178,7 @@ impl Recent {
                 if head.seq <= seq {
                     break;
                 }
-                events.push(&rest[..head.event as usize]);
+                events.push((head.seq, &rest[..head.event as usize]));
             }
             place = head.older;
         }

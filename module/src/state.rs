@@ -2,8 +2,6 @@
 
 mod leases;
 
-use std::collections::BTreeSet;
-
 use rollcall_wire::{Event, Why};
 
 use crate::book::Means;
@@ -11,11 +9,12 @@ use crate::hash;
 use crate::lapses::Lapses;
 use crate::lease::{LeaseId, Leases};
 use crate::outbox::Outbox;
-use crate::pasts::Pasts;
 use crate::recent::Recent;
 use crate::registry::{Account, KeyId, Kind, Space, TICK_MS};
+use crate::resets::Resets;
 use crate::roster::change::World;
 use crate::roster::{Holder, Ledger};
+use crate::sequences::Sequences;
 use crate::untold::Untold;
 
 /// Epochs fit a number that JSON readers hold exactly.
@@ -31,13 +30,10 @@ pub(crate) struct State {
     pub(crate) leases: Leases,
     spaces: Vec<Space>,
     pub(crate) epoch: u64,
-    /// The highest sequence this server has seen.
-    pub(crate) seq: u64,
-    /// How far rosters had got that are no more.
-    pub(crate) pasts: Pasts,
+    pub(crate) sequences: Sequences,
     pub(crate) counters: Counters,
-    /// Keys whose listeners must read again; only a master collects them.
-    pub(crate) resets: BTreeSet<(u32, Vec<u8>)>,
+    /// Keys whose listeners must read again.
+    pub(crate) resets: Resets,
     /// The module itself deletes an emptied key just now: nobody need read again.
     pub(crate) own_delete: bool,
     /// Lease changes that replicas must still hear of.
@@ -86,7 +82,7 @@ pub(crate) struct Acting<'a> {
     account: Account<'a>,
     leases: &'a Leases,
     counters: &'a mut Counters,
-    seq: &'a mut u64,
+    sequences: &'a mut Sequences,
     outbox: &'a mut Outbox,
     db: u32,
     now_us: u64,
@@ -100,10 +96,9 @@ impl State {
             leases: Leases::new(),
             spaces: Vec::new(),
             epoch: new_epoch(),
-            seq: 0,
-            pasts: Pasts::default(),
+            sequences: Sequences::default(),
             counters: Counters::default(),
-            resets: BTreeSet::new(),
+            resets: Resets::default(),
             own_delete: false,
             untold: Untold::default(),
             lapses: Lapses::default(),
@@ -140,6 +135,9 @@ impl State {
         // Valkey 9 flushes only when the load has begun and what comes looks right.
         if self.syncing {
             self.forget_idle_leases();
+        } else {
+            self.sequences.lose(db);
+            self.resets.lose(|of| db.is_none_or(|db| db == of));
         }
         old
     }
@@ -154,18 +152,17 @@ impl State {
     /// Two databases changed places.
     pub(crate) fn swap(&mut self, a: u32, b: u32) {
         self.epoch = new_epoch();
+        self.sequences.exchange(a, b);
+        self.resets.lose(|of| of == a || of == b);
         self.space(a.max(b));
         self.spaces.swap(a as usize, b as usize);
     }
 
-    /// The next sequence at `now_us`.
-    pub(crate) fn next_seq(&mut self, now_us: u64) -> u64 {
-        next_seq(&mut self.seq, now_us)
-    }
-
-    /// A sequence from a master, a file or a dump.
-    pub(crate) fn saw_seq(&mut self, seq: u64) {
-        self.seq = self.seq.max(seq);
+    /// A roster changed otherwise than by joins and leaves: its sequence from now on.
+    pub(crate) fn note_reset(&mut self, db: u32, name: &[u8], followed: bool) -> u64 {
+        let seq = self.sequences.take();
+        self.resets.add(db, name, seq, followed);
+        seq
     }
 
     pub(crate) fn draw_epoch(&mut self) {
@@ -184,7 +181,7 @@ impl State {
             account: Account { holds: &mut self.spaces[db as usize].holds, key, kind },
             leases: &self.leases,
             counters: &mut self.counters,
-            seq: &mut self.seq,
+            sequences: &mut self.sequences,
             outbox: self.outbox.get_or_insert_default(),
             db,
             now_us,
@@ -198,14 +195,17 @@ impl State {
             // A master that was replaced announced things of its own to whoever was still there.
             // What it is told now knows nothing of them.
             drop(self.recent.clear());
+            self.resets = Resets::default();
         }
+        self.sequences.before_load(from_master);
         self.forget_idle_leases();
     }
 
     /// Exactly those leases live that what was loaded names. A file tells of others too, which had
-    /// let go of everything.
-    pub(crate) fn after_load(&mut self, grace_ms: u64) {
+    /// let go of everything. `now_us` on a master.
+    pub(crate) fn after_load(&mut self, grace_ms: u64, now_us: Option<u64>) {
         self.syncing = false;
+        self.sequences.begin(now_us);
         self.draw_epoch();
         self.forget_idle_leases();
         self.leases.grace(grace_ms);
@@ -214,12 +214,6 @@ impl State {
 
 fn new_epoch() -> u64 {
     hash::random() >> (u64::BITS - EPOCH_BITS)
-}
-
-fn next_seq(highest: &mut u64, now_us: u64) -> u64 {
-    // A forged dump can bring the highest there is.
-    *highest = now_us.max(*highest + 1).min(i64::MAX.cast_unsigned());
-    *highest
 }
 
 // === impl Acting ===
@@ -247,7 +241,15 @@ impl Ledger for Acting<'_> {
 
 impl World for Acting<'_> {
     fn next_seq(&mut self) -> u64 {
-        next_seq(self.seq, self.now_us)
+        self.sequences.next(self.now_us)
+    }
+
+    fn highest_seq(&self) -> u64 {
+        self.sequences.highest()
+    }
+
+    fn lost_at(&self) -> u64 {
+        self.sequences.lost(self.db)
     }
 
     fn due(&self, holder: Holder) -> Option<Why> {
@@ -305,14 +307,14 @@ mod tests {
         state.before_load(false);
         drop(state.flush(None));
         assert_eq!(nodes(&state), ["held"]);
-        state.after_load(0);
+        state.after_load(0, None);
         assert_eq!(nodes(&state), [""; 0]);
         // Valkey 9: the load begins, and only then the old data goes.
         hold(&mut state, "held");
         state.before_load(true);
         drop(state.flush(None));
         assert_eq!(nodes(&state), [""; 0]);
-        state.after_load(0);
+        state.after_load(0, None);
         state.leases.ensure("new", 1_000);
         drop(state.flush(None));
         assert_eq!(nodes(&state), ["new"]);

@@ -1,7 +1,7 @@
 //! Three masters: commands find their slot, events stay in it, and slots move with all they hold.
 
 use rollcall_tests::cluster::Cluster;
-use rollcall_tests::{Reply, eventually};
+use rollcall_tests::{Reply, eventually, pattern};
 
 /// A key for each node.
 fn keys(cluster: &Cluster) -> Vec<String> {
@@ -25,7 +25,7 @@ fn commands_are_sent_to_the_node_of_their_key() {
             (format!("PRESENCE.ADD {key} c1 ann LEASE n1"), "1"),
             (format!("PRESENCE.GET {key}"), "[[\"c1\", \"ann\", nil, nil]]"),
             (format!("PRESENCE.SCAN {key} 0"), "[\"0\", [[\"c1\", \"ann\", nil, nil]]]"),
-            (format!("PRESENCE.STATS {key}"), "[[1, 1, 0]]"),
+            (format!("PRESENCE.STATS {key}"), "[[1, 1, <n>]]"),
             (format!("PRESENCE.REM {key} c1"), "1"),
             (format!("USERSTATUS.TOUCH {key} EX 60 ann"), "1"),
             (format!("USERSTATUS.ONLINE {key} LEASE n1 EX 60 ann"), "1"),
@@ -33,7 +33,8 @@ fn commands_are_sent_to_the_node_of_their_key() {
             (format!("USERSTATUS.DEL {key} ann"), "1"),
             (format!("USERSTATUS.GET {key} ann"), "[[nil, nil]]"),
         ] {
-            assert_eq!(here.ask(&command).to_string(), reply, "{command}");
+            let answer = here.ask(&command).to_string();
+            assert!(pattern::matches(reply, &answer), "{command}: {answer}");
             let moved = there.ask(&command).to_string();
             let port = cluster.nodes()[home].port();
             assert!(moved.starts_with("!MOVED "), "{command}: {moved}");

@@ -22,7 +22,8 @@ fn fill(cli: &mut Resp) {
         "#,
     );
     for n in 0..300 {
-        cli.ask(&format!("PRESENCE.ADD crowd c{n} u{} CONNINFO {n} EX 600", n % 9));
+        let notify = if n == 0 { "NOTIFY" } else { "" };
+        cli.ask(&format!("PRESENCE.ADD crowd c{n} u{} CONNINFO {n} EX 600 {notify}", n % 9));
     }
 }
 

@@ -147,9 +147,9 @@ fn a_read_with_its_sequence_can_be_ordered_against_events() {
     cli.session(
         r#"
         > PRESENCE.ADD room c1 ann EX 60 WITHSEQ
-        [0, 1]
+        [<n>, 1]
         > PRESENCE.GET room WITHSEQ
-        [0, [["c1", "ann", nil, nil]]]
+        [<n>, [["c1", "ann", nil, nil]]]
         "#,
     );
     let added = cli.ask("PRESENCE.ADD room c2 bob EX 60 NOTIFY WITHSEQ").array();

@@ -97,7 +97,7 @@ fn a_page_can_be_json() {
         > PRESENCE.SCAN room 0 JSON
         ["0", "{"c1":{"user":"ann","client":"c1","conn_info":1}}"]
         > PRESENCE.SCAN room 0 COUNT 10 USER ann WITHSEQ
-        [0, ["0", [["c1", "ann", "1", nil]]]]
+        [<n>, ["0", [["c1", "ann", "1", nil]]]]
         > PRESENCE.SCAN nowhere 0 JSON
         ["0", "{}"]
         "#,

@@ -61,6 +61,30 @@ pub fn broken(dump: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
             break_bytes(&mut body, &other[..other.len() - FOOTER], random);
         }
     }
+    sealed(dump, body)
+}
+
+/// The same dump with another first number: a roster's sequence, a book's count of records.
+pub fn forged(dump: &[u8], number: u64) -> Vec<u8> {
+    let mut parts = parts(dump).expect("a dump of ours");
+    let Some(Part::Number(_, first)) = parts.first_mut() else { panic!("it begins otherwise") };
+    *first = number;
+    sealed(dump, joined(&dump[..HEADER], &parts))
+}
+
+/// The same dump with other records, in the form in which they are stored.
+pub fn forged_records(dump: &[u8], change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let mut parts = parts(dump).expect("a dump of ours");
+    for part in &mut parts {
+        if let Part::Text(record) = part {
+            change(record);
+        }
+    }
+    sealed(dump, joined(&dump[..HEADER], &parts))
+}
+
+/// A body with the footer of `dump` and its own checksum.
+fn sealed(dump: &[u8], mut body: Vec<u8>) -> Vec<u8> {
     body.extend_from_slice(&dump[dump.len() - FOOTER..dump.len() - 8]);
     let sum = crc64(&body);
     body.extend_from_slice(&sum.to_le_bytes());

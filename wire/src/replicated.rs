@@ -3,7 +3,8 @@
 //! ```text
 //! PRESENCE.APPLY key 1 PUT seq record        an entry came or changed
 //! PRESENCE.APPLY key 1 CUT seq client …      entries went
-//! PRESENCE.APPLY key 1 SEQ seq               the roster's sequence, after a reset
+//! PRESENCE.APPLY key 1 SEQ seq               the roster's sequence, after a reset; it may be gone
+//! PRESENCE.APPLY "" 1 SEEN seq               the highest sequence of the server
 //! PRESENCE.LEASEAPPLY 1 SET node px          a lease began, or its time changed
 //! PRESENCE.LEASEAPPLY 1 END node at          it ended, at this Unix second
 //! USERSTATUS.APPLY key 1 TOUCH at ex user …          active at a Unix second
@@ -26,6 +27,8 @@ pub const PUT: &str = "PUT";
 pub const CUT: &str = "CUT";
 /// Roster: its sequence.
 pub const SEQ: &str = "SEQ";
+/// The server: how far sequences have got.
+pub const SEEN: &str = "SEEN";
 /// Lease: began or changed.
 pub const SET: &str = "SET";
 /// Lease: ended.

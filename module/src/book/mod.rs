@@ -22,6 +22,10 @@ use crate::native::prefetch;
 use crate::registry::Sizes;
 use crate::roster::Ledger;
 
+/// A time that is so many seconds ahead of another is no time: a record that was forged says it, or
+/// one of a server whose clock was wrong.
+const AHEAD: u32 = 86_400;
+
 /// Users looked up at a time.
 const BATCH: usize = 64;
 
@@ -137,7 +141,7 @@ impl Book {
         let Some(slot) = slot else { return Status::default() };
         let record = &self.records.slots[slot];
         let alive = self.holders(slot).any(|lease| leases.alive(lease).is_some());
-        let online = if alive { record.online.max(now) } else { self.settled(slot, leases).0 };
+        let online = if alive { later(record.online, now) } else { self.settled(slot, leases).0 };
         let known = |second: u32| (second > 0).then_some(second);
         Status { active: known(record.active), online: known(online) }
     }
@@ -153,7 +157,7 @@ impl Book {
         let slot = self.find_or_create(user);
         self.settle(slot, means);
         let record = &mut self.records.slots[slot];
-        record.active = record.active.max(at);
+        record.active = later(record.active, at);
         self.stay(
             slot,
             match self.stay_of(slot) {
@@ -336,7 +340,7 @@ impl Book {
         match self.stay_of(slot) {
             Some(Stay::Held(_, ex)) => {
                 let ends = self.holders(slot).filter_map(|lease| leases.ended_at(lease));
-                let online = ends.max().unwrap_or_default().max(record.online);
+                let online = later(record.online, ends.max().unwrap_or_default());
                 (online, online.max(record.active).saturating_add(ex))
             }
             Some(Stay::Expires(at)) => (record.online, at),
@@ -361,7 +365,7 @@ impl Book {
         match (main == lease, heir) {
             (true, None) => {
                 let record = &mut self.records.slots[slot];
-                record.online = record.online.max(at);
+                record.online = later(record.online, at);
                 let from = record.online.max(record.active);
                 self.stay(slot, Stay::Expires(from.saturating_add(ex)));
             }
@@ -385,4 +389,10 @@ impl Book {
         }
         ledger.lost(lease, left == 0);
     }
+}
+
+/// The later one of a time that is known and one that is, 0 where that is not known. Times never go
+/// backwards.
+fn later(known: u32, at: u32) -> u32 {
+    if at > 0 && known > at.saturating_add(AHEAD) { at } else { known.max(at) }
 }

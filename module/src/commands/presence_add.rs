@@ -151,7 +151,7 @@ impl<'a> Add<'a> {
         };
         let done = key.change_or_create(|roster, acting| {
             let added = change::add(roster, &add, acting);
-            (added, roster.seq)
+            (added, roster.read_at())
         });
         let (added, seq) = done.ok_or_else(|| CommandError::bad("the key could not be created"))?;
         if added.changed && followers::nobody() {
@@ -166,7 +166,7 @@ impl<'a> Add<'a> {
         key.done(added.changed.then_some(Change::ADD));
         if self.with_seq {
             ctx.reply_array(2);
-            ctx.reply_number(read_seq(ctx, self.key, seq));
+            ctx.reply_number(read_seq(ctx, Some(seq)));
         }
         ctx.reply_number(u64::from(added.joined));
         Ok(())
@@ -178,7 +178,7 @@ fn replicate(ctx: &Ctx, name: &Str, key: &mut OpenKey<'_, Roster>, slot: u32) {
     let Some(roster) = key.get() else { return };
     let mut record = cell::with(|state| std::mem::take(&mut state.record));
     cell::with(|state| roster.push_stored(slot, &state.leases, &mut record));
-    ctx.replicate_put(name, roster.seq, &record);
+    ctx.replicate_put(name, roster.seq(), &record);
     record.clear();
     record.shrink_to(RECORD);
     cell::with(|state| state.record = record);

@@ -1,4 +1,4 @@
-//! `PRESENCE.APPLY key 1 PUT seq record | CUT seq client [client ...] | SEQ seq`
+//! `PRESENCE.APPLY key 1 PUT seq record | CUT seq client [client ...] | SEQ seq | SEEN seq`
 //!
 //! Internal: a roster's change as a master replicates it. Applied as it says, without any clock.
 
@@ -29,6 +29,7 @@ enum What<'a> {
     Put(StoredEntry<'a>),
     Cut(Vec<&'a str>),
     Seq,
+    Seen,
 }
 
 const SUBJECTS: &[Arg] = &[Arg::text(c"record"), Arg::text(c"client").multiple()];
@@ -74,12 +75,9 @@ pub(super) fn version(args: &mut Args<'_>) -> Result<(), CommandError> {
     Err(CommandError::bad("unknown version of a replicated change: upgrade this server"))
 }
 
-/// Whether the change is one that a master makes just now, whose events are to be remembered.
-fn is_news(ctx: &Ctx, key: &mut OpenKey<'_, Roster>) -> bool {
-    // A slot that migrates to this server comes as a file would be loaded, before it comes change
-    // by change, and only a roster's first change looks alike in both.
-    let loads = ctx.is_loading() || (ctx.is_importing() && key.get().is_none());
-    !loads && cell::with(|state| keyed::recent(state).is_on())
+/// Whether changes are such as a master makes just now, whose events are to be remembered.
+fn is_news(ctx: &Ctx) -> bool {
+    !ctx.is_loading() && cell::with(|state| keyed::recent(state).is_on())
 }
 
 // === impl Apply ===
@@ -103,6 +101,9 @@ impl<'a> Apply<'a> {
         } else if word.is_word(words::SEQ) {
             args.finish()?;
             What::Seq
+        } else if word.is_word(words::SEEN) {
+            args.finish()?;
+            What::Seen
         } else {
             return Err(CommandError::bad("unknown replicated change: upgrade this server"));
         };
@@ -110,51 +111,75 @@ impl<'a> Apply<'a> {
     }
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
-        let seq = self.seq;
-        let mut key = OpenKey::<Roster>::follow(ctx, self.key, seq)?;
-        let news = is_news(ctx, &mut key);
-        cell::with(|state| state.saw_seq(seq));
+        cell::with(|state| state.sequences.saw(self.seq));
         match &self.what {
-            What::Put(entry) => {
-                let holder = cell::with(|state| live_holder(entry.holder, &mut state.leases));
-                key.change_or_create(|roster, acting| {
-                    if news {
-                        follow::put(roster, entry, holder, seq, acting);
-                    } else {
-                        roster.put_stored(entry, holder, acting);
-                        roster.seq = seq;
-                    }
-                });
-                key.done(Some(Change::ADD));
-            }
-            What::Cut(clients) => {
-                let before = key.get().map(Roster::clients);
-                key.change(|roster, acting| {
-                    if news {
-                        return follow::cut(roster, clients, seq, acting);
-                    }
-                    for client in clients {
-                        if let Some(slot) = roster.find(ClientId::new(client)) {
-                            roster.remove(slot, acting);
-                        }
-                    }
-                    roster.seq = seq;
-                });
-                // It is not told why they went.
-                let cut = key.get().map(Roster::clients) != before;
-                key.done_maybe_empty(cut.then_some(Change::REM));
-            }
-            What::Seq => {
-                key.change(|roster, _| roster.seq = seq);
-                if news {
-                    let mut message = Vec::new();
-                    Event::Reset { seq, db: ctx.db() }.push_json(&mut message);
-                    keyed::remember((ctx.db(), self.key), seq, &message);
-                }
-            }
+            What::Put(entry) => self.put(ctx, entry)?,
+            What::Cut(clients) => self.cut(ctx, clients)?,
+            What::Seq => self.reset(ctx),
+            What::Seen => cell::with(|state| state.sequences.begin(None)),
         }
         ctx.replicate_verbatim();
         ctx.reply_simple(c"OK");
         Ok(())
+    }
+
+    fn put(&self, ctx: &Ctx, entry: &StoredEntry<'_>) -> Result<(), CommandError> {
+        let (mut key, news) = self.open(ctx)?;
+        let holder = cell::with(|state| live_holder(entry.holder, &mut state.leases));
+        key.change_or_create(|roster, acting| {
+            if news {
+                follow::put(roster, entry, holder, self.seq, acting);
+            } else {
+                roster.put_stored(entry, holder, acting);
+                roster.set_seq(self.seq);
+            }
+        });
+        key.done(Some(Change::ADD));
+        Ok(())
+    }
+
+    fn cut(&self, ctx: &Ctx, clients: &[&str]) -> Result<(), CommandError> {
+        let (mut key, news) = self.open(ctx)?;
+        let before = key.get().map(Roster::clients);
+        key.change(|roster, acting| {
+            if news {
+                return follow::cut(roster, clients, self.seq, acting);
+            }
+            for client in clients {
+                if let Some(slot) = roster.find(ClientId::new(client)) {
+                    roster.remove(slot, acting);
+                }
+            }
+            roster.set_seq(self.seq);
+        });
+        // It is not told why they went.
+        let cut = key.get().map(Roster::clients) != before;
+        key.done_maybe_empty(cut.then_some(Change::REM));
+        Ok(())
+    }
+
+    /// The key, and whether its change is one whose events are to be remembered.
+    fn open(&self, ctx: &Ctx) -> Result<(OpenKey<'a, Roster>, bool), CommandError> {
+        let mut key = OpenKey::<Roster>::follow(ctx, self.key, self.seq)?;
+        // A slot that migrates to this server comes as a file would be loaded, before it comes
+        // change by change, and only a roster's first change looks alike in both.
+        let news = is_news(ctx) && !(ctx.is_importing() && key.get().is_none());
+        // Before a master changes a roster it tells of a reset.
+        cell::with(|state| state.resets.remove(ctx.db(), self.key.bytes()));
+        Ok((key, news))
+    }
+
+    /// The roster changed otherwise, or is gone, or something else is in its place.
+    fn reset(&self, ctx: &Ctx) {
+        let (db, seq) = (ctx.db(), self.seq);
+        cell::with(|state| state.resets.remove(db, self.key.bytes()));
+        if let Ok(mut key) = OpenKey::<Roster>::follow(ctx, self.key, seq) {
+            key.change(|roster, _| roster.set_seq(seq));
+        }
+        if is_news(ctx) {
+            let mut message = Vec::new();
+            Event::Reset { seq, db }.push_json(&mut message);
+            keyed::remember((db, self.key), seq, &message);
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::native::context::Ctx;
 use crate::native::key::Key;
 use crate::native::string::Str;
 use crate::roster::Roster;
+use crate::sequences::ReadAt;
 use crate::spec::{Access, Arg, Command, Keys, Spec};
 
 /// The arguments.
@@ -66,7 +67,7 @@ impl<'a> Get<'a> {
         let roster = key.value::<Roster>()?.map(|value| &value.it);
         if self.with_seq {
             ctx.reply_array(2);
-            ctx.reply_number(seq_of(ctx, self.key, roster));
+            ctx.reply_number(seq_of(ctx, roster));
         }
         if self.json {
             let (members, bytes) =
@@ -86,13 +87,13 @@ impl<'a> Get<'a> {
     }
 }
 
-/// The sequence a read is taken at: a missing roster's is the highest this server has seen.
-pub(super) fn seq_of(ctx: &Ctx, key: &Str, roster: Option<&Roster>) -> u64 {
-    roster.map_or_else(|| cell::with(|state| state.seq), |roster| read_seq(ctx, key, roster.seq))
+/// The sequence a read of a roster is taken at, whether it is there or not.
+pub(super) fn seq_of(ctx: &Ctx, roster: Option<&Roster>) -> u64 {
+    read_seq(ctx, roster.map(Roster::read_at))
 }
 
-/// The same for a roster at `seq`: one without events is not older than those that its name had
-/// in an earlier life.
-pub(super) fn read_seq(ctx: &Ctx, key: &Str, seq: u64) -> u64 {
-    if seq > 0 { seq } else { cell::with(|state| state.pasts.of(ctx.db(), key.bytes())) }
+/// The same of one that says this of itself.
+pub(super) fn read_seq(ctx: &Ctx, roster: Option<ReadAt>) -> u64 {
+    let db = ctx.db();
+    cell::with(|state| state.sequences.of_read(db, roster))
 }

@@ -3,7 +3,9 @@
 //! The joins, updates, leaves and resets of a name above a sequence that this server still remembers.
 //! Reply: each as it was published, oldest first; with `COUNT` the oldest of them, up to so many.
 
-use rollcall_wire::caps;
+use std::borrow::Cow;
+
+use rollcall_wire::{Event, caps};
 
 use crate::args::{Args, decimal, once, unknown};
 use crate::error::CommandError;
@@ -68,14 +70,29 @@ impl<'a> Recent<'a> {
 
     fn run(&self, ctx: &Ctx) -> Result<(), CommandError> {
         Key::open_read(ctx, self.key).value::<Roster>()?;
+        let (db, name) = (ctx.db(), self.key.bytes());
         // Replying calls the server, which must not happen while the state is in use.
         let mut recent = cell::with(|state| std::mem::take(keyed::recent(state)));
-        let name = Name::new(ctx.db(), self.key.bytes());
-        let mut events = recent.above(name, self.seq);
+        let (lost, reset) =
+            cell::with(|state| (state.sequences.lost(db), state.resets.of(db, name)));
+        let is_on = recent.is_on();
+        let events = recent.above(Name::new(db, name), self.seq);
+        let mut events: Vec<(u64, Cow<'_, [u8]>)> =
+            events.into_iter().map(|(seq, event)| (seq, event.into())).collect();
+        // Whoever asks from the beginning knows of nothing that was lost but what is told here.
+        let matters = self.seq > 0 || events.first().is_some_and(|(seq, _)| *seq < lost);
+        for seq in [Some(lost).filter(|_| matters), reset].into_iter().flatten() {
+            if is_on && seq > self.seq {
+                let at = events.partition_point(|(before, _)| *before < seq);
+                let mut message = Vec::new();
+                Event::Reset { seq, db }.push_json(&mut message);
+                events.insert(at, (seq, message.into()));
+            }
+        }
         events.truncate(self.count);
         ctx.reply_array(events.len());
-        for event in events {
-            ctx.reply_bytes(event);
+        for (_, event) in events {
+            ctx.reply_bytes(&event);
         }
         cell::with(|state| state.recent = recent);
         Ok(())

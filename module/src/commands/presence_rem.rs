@@ -58,7 +58,7 @@ impl<'a> Rem<'a> {
         for client in self.clients.all() {
             let removed = key.change(|roster, acting| {
                 let removed = remove(roster, ClientId::new(client.text()), acting);
-                (removed, roster.seq)
+                (removed, roster.seq())
             });
             let Some((removed, now)) = removed else { break };
             seq = now;

@@ -98,7 +98,7 @@ impl<'a> Scan<'a> {
         };
         if self.with_seq {
             ctx.reply_array(2);
-            ctx.reply_number(seq_of(ctx, self.key, roster));
+            ctx.reply_number(seq_of(ctx, roster));
         }
         ctx.reply_array(2);
         ctx.reply_bytes(next.text().as_bytes());

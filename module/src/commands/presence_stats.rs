@@ -63,7 +63,7 @@ impl<'a> Stats<'a> {
 fn counts(ctx: &Ctx, name: &Str) -> Result<[u64; 3], CommandError> {
     let mut key = Key::open_read(ctx, name);
     let roster = key.value::<Roster>()?.map(|value| &value.it);
-    let seq = seq_of(ctx, name, roster);
+    let seq = seq_of(ctx, roster);
     let (clients, users) = roster.map_or((0, 0), |roster| (roster.clients(), roster.users()));
     Ok([clients.into(), users.into(), seq])
 }

@@ -158,7 +158,7 @@ fn roster(parts: &[Part]) -> String {
     else {
         return String::from("refused");
     };
-    assert!(i64::try_from(roster.seq).is_ok(), "a sequence that replicas cannot be told");
+    assert!(i64::try_from(roster.seq()).is_ok(), "a sequence that replicas cannot be told");
     let outcome = format!(
         "{} clients, {} users, {} leases, deadlines: {}",
         roster.clients().min(40),

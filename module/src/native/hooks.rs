@@ -1,7 +1,7 @@
 //! What the server tells us unasked: timer, cron, flushes, loads, changed roles, changed keys.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use redis_module::raw;
@@ -9,15 +9,14 @@ use redis_module::raw;
 use super::context::{Ctx, OwnStr, avoid_replica_traffic};
 use super::key::Key;
 use super::string::Str;
-use super::{cell, clock, config, followers, guarded, log};
+use super::{cell, clock, config, followers, guarded, log, resets};
 use crate::book::Book;
-use crate::keyed::{self, OpenKey, attach};
+use crate::keyed::{self, attach};
 use crate::news::{self, Epoch};
 use crate::reaper;
 use crate::registry::{KeyId, Space, TICK_MS};
 use crate::roster::Roster;
 use crate::untold::LeaseNews;
-use rollcall_wire::Event;
 
 /// Milliseconds between two visits of the timer.
 const PERIOD: i64 = 50;
@@ -34,10 +33,12 @@ const TOLD: usize = 64;
 
 /// The timer that is pending.
 static TIMER: AtomicU64 = AtomicU64::new(0);
+/// A replica began to follow that was not told yet what was seen.
+static NEW_REPLICA: AtomicBool = AtomicBool::new(false);
 
 /// Subscribes to everything, and starts the timer.
 pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
-    let events: [(u64, raw::RedisModuleEventCallback); 7] = [
+    let events: [(u64, raw::RedisModuleEventCallback); 8] = [
         (raw::REDISMODULE_EVENT_FORK_CHILD, Some(on_fork)),
         (raw::REDISMODULE_EVENT_FLUSHDB, Some(on_flush)),
         (raw::REDISMODULE_EVENT_LOADING, Some(on_loading)),
@@ -45,6 +46,7 @@ pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
         (raw::REDISMODULE_EVENT_SWAPDB, Some(on_swap)),
         (raw::REDISMODULE_EVENT_CRON_LOOP, Some(on_cron)),
         (raw::REDISMODULE_EVENT_SHUTDOWN, Some(on_shutdown)),
+        (raw::REDISMODULE_EVENT_REPLICA_CHANGE, Some(on_replica)),
     ];
     let keys = raw::REDISMODULE_NOTIFY_GENERIC | raw::REDISMODULE_NOTIFY_LOADED;
     // SAFETY: called during load with the server's context; the callbacks are static.
@@ -59,8 +61,15 @@ pub(super) fn install(ctx: *mut raw::RedisModuleCtx) -> bool {
             return false;
         }
     }
+    begin_sequences(&Ctx::new(ctx));
     start_timer(ctx, PERIOD);
     true
+}
+
+/// Of names that no data tells of, a master's clock tells until when they may have had events.
+fn begin_sequences(ctx: &Ctx) {
+    let now = ctx.is_master().then(clock::wall_us);
+    cell::with(|state| state.sequences.begin(now));
 }
 
 // === timer ===
@@ -134,11 +143,12 @@ fn visit(ctx: &Ctx) -> bool {
     followers::look(ctx, now);
     let db = ctx.db();
     // Each has its slice, whatever the others have to do.
-    let mut busy = flush_resets(ctx, Instant::now() + reaper::SLICE);
+    let mut busy = resets::flush(ctx, Instant::now() + reaper::SLICE);
     if judge {
         busy |= reaper::end_leases(ctx);
     }
     busy |= tell_leases(ctx);
+    tell_seen(ctx);
     busy |= reaper::slice(ctx);
     reaper::log_lapses(ctx, now);
     ctx.select(db);
@@ -165,47 +175,11 @@ pub(crate) fn tell_leases_now(ctx: &Ctx) {
     }
 }
 
-/// Publishes that rosters changed otherwise than by joins and leaves, for at most a slice;
-/// whether some are left.
-fn flush_resets(ctx: &Ctx, until: Instant) -> bool {
-    while let Some((db, name)) = cell::with(|state| state.resets.pop_first()) {
-        ctx.select(db);
-        reset(ctx, db, OwnStr::new(&name).as_str());
-        if Instant::now() >= until {
-            return cell::with(|state| !state.resets.is_empty());
-        }
+/// Tells a replica that is new what the data does not: how far names have got that are gone.
+fn tell_seen(ctx: &Ctx) {
+    if NEW_REPLICA.swap(false, Ordering::Relaxed) {
+        ctx.replicate_seen(cell::with(|state| state.sequences.highest()));
     }
-    false
-}
-
-/// The same for one key, before a command changes it.
-pub(crate) fn flush_reset_of(ctx: &Ctx, db: u32, name: &Str) {
-    let waits = cell::with(|state| {
-        !state.resets.is_empty() && state.resets.contains(&(db, name.bytes().to_vec()))
-    });
-    if waits && ctx.is_acting_master() && !avoid_replica_traffic() {
-        cell::with(|state| state.resets.remove(&(db, name.bytes().to_vec())));
-        reset(ctx, db, name);
-    }
-}
-
-fn reset(ctx: &Ctx, db: u32, name: &Str) {
-    let seq = cell::with(|state| {
-        state.counters.resets += 1;
-        state.counters.events += 1;
-        state.next_seq(clock::wall_us())
-    });
-    if let Ok(mut key) = OpenKey::<Roster>::open_quietly(ctx, name)
-        && key.change(|roster, _| roster.seq = seq).is_some()
-    {
-        ctx.replicate_seq(name, seq);
-    } else {
-        cell::with(|state| state.pasts.note(db, name.bytes(), seq));
-    }
-    let mut message = Vec::new();
-    Event::Reset { seq, db }.push_json(&mut message);
-    ctx.publish(name, &message);
-    keyed::remember((db, name), seq, &message);
 }
 
 // === keys ===
@@ -225,17 +199,16 @@ unsafe extern "C" fn on_key(
         if appeared {
             // A loaded key's name stands on the server's stack, where nobody may keep it.
             let name = OwnStr::new(name.bytes());
-            adopt(&Ctx::new(ctx), name.as_str(), event != b"loaded");
+            adopt(&Ctx::new(ctx), name.as_str(), event);
         }
     });
     0
 }
 
 /// Registers a value of ours that appeared under a key.
-fn adopt(ctx: &Ctx, name: &Str, reset: bool) {
+fn adopt(ctx: &Ctx, name: &Str, event: &[u8]) {
     let db = ctx.db();
     let mut key = Key::open_quietly_for_read(ctx, name);
-    let reset = reset && ctx.is_acting_master();
     if let Ok(Some(value)) = key.value::<Book>()
         && value.id == KeyId::NONE
     {
@@ -245,8 +218,12 @@ fn adopt(ctx: &Ctx, name: &Str, reset: bool) {
         if value.id == KeyId::NONE {
             attach(value, db, name.bytes());
         }
-        if reset {
-            cell::with(|state| state.resets.insert((db, name.bytes().to_vec())));
+        let it = &mut value.it;
+        if event == b"loaded" {
+            cell::with(|state| state.sequences.saw(it.seq()));
+        } else {
+            let restored = Some(it.seq()).filter(|_| event == b"restore");
+            it.set_seq(resets::begin(ctx, (db, name.bytes()), restored));
         }
     }
 }
@@ -297,12 +274,13 @@ unsafe extern "C" fn on_loading(
             raw::REDISMODULE_SUBEVENT_LOADING_ENDED => "data was loaded",
             _ => "loading failed",
         };
-        let grace = config::lease_grace_ms();
+        let (ctx, grace) = (Ctx::new(ctx), config::lease_grace_ms());
+        let now = ctx.is_master().then(clock::wall_us);
         let epoch = cell::with(|state| {
-            state.after_load(grace);
+            state.after_load(grace, now);
             Epoch::of(state)
         });
-        tell_epoch(&Ctx::new(ctx), epoch, why);
+        tell_epoch(&ctx, epoch, why);
     });
 }
 
@@ -314,14 +292,18 @@ unsafe extern "C" fn on_role(
 ) {
     followers::may_begin();
     guarded((), || {
+        let promoted = sub == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER;
         let epoch = cell::with(|state| {
             state.draw_epoch();
             state.untold.clear();
-            state.resets.clear();
+            if promoted {
+                state.sequences.begin(Some(clock::wall_us()));
+            } else {
+                state.resets.lose(|_| true);
+            }
             state.leases.grace(config::lease_grace_ms());
             Epoch::of(state)
         });
-        let promoted = sub == raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER;
         let why = if promoted { "this is a master now" } else { "this is a replica now" };
         tell_epoch(&Ctx::new(ctx), epoch, why);
     });
@@ -345,6 +327,19 @@ unsafe extern "C" fn on_fork(
     _: *mut c_void,
 ) {
     followers::may_begin();
+}
+
+/// A replica follows from now on.
+unsafe extern "C" fn on_replica(
+    _: *mut raw::RedisModuleCtx,
+    _: raw::RedisModuleEvent,
+    sub: u64,
+    _: *mut c_void,
+) {
+    if sub == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE {
+        followers::may_begin();
+        NEW_REPLICA.store(true, Ordering::Relaxed);
+    }
 }
 
 unsafe extern "C" fn on_swap(

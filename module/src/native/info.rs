@@ -63,7 +63,7 @@ fn numbers(state: &State) -> Vec<(&'static CStr, u64)> {
         (c"slice_max_cpu_us", counters.slice_max_cpu_us),
         (c"recent_events", state.recent.events()),
         (c"recent_bytes", state.recent.bytes() as u64),
-        (c"seq", state.seq),
+        (c"seq", state.sequences.highest()),
         (c"epoch", state.epoch),
     ]
 }

@@ -30,6 +30,7 @@ pub(crate) mod notify;
 pub(crate) mod prefetch;
 pub(crate) mod reclaim;
 pub(crate) mod replicate;
+pub(crate) mod resets;
 pub(crate) mod server;
 pub(crate) mod string;
 pub(crate) mod thin;

@@ -83,6 +83,14 @@ impl Ctx {
         self.replicate_all(PRESENCE_APPLY, &mut all);
     }
 
+    /// The highest sequence there is, whatever the key.
+    pub(crate) fn replicate_seen(&self, seq: u64) {
+        let texts = ["", words::VERSION, words::SEEN, &seq.to_string()];
+        let own: Vec<OwnStr> = texts.iter().map(|text| OwnStr::new(text.as_bytes())).collect();
+        let mut all: Vec<_> = own.iter().map(|text| text.as_str().inner).collect();
+        self.replicate_all(PRESENCE_APPLY, &mut all);
+    }
+
     pub(crate) fn replicate_lease_set(&self, node: &str, px: u64) {
         self.replicate_lease(&[words::VERSION, words::SET, node, &px.to_string()]);
     }

@@ -113,7 +113,6 @@ unsafe extern "C" fn rdb_load<T: Kept>(io: *mut raw::RedisModuleIO, version: c_i
             log::refused_leases(&Ctx::none());
         }
         let Some(it) = it else { return std::ptr::null_mut() };
-        cell::with(|state| state.saw_seq(it.seq()));
         hand_over(it)
     })
 }
@@ -259,7 +258,7 @@ unsafe extern "C" fn unlink<T: Kept>(ctx: *mut raw::RedisModuleKeyOptCtx, value:
     });
 }
 
-/// A roster was unlinked, whatever did it: its listeners must read again, unless it was us.
+/// A roster was unlinked, whatever did it: its listeners must read again, unless it was emptied.
 fn note_unlinked(ctx: *mut raw::RedisModuleKeyOptCtx, db: u32) {
     // SAFETY: the context and its key name are live during the callback.
     let name = unsafe {
@@ -269,10 +268,11 @@ fn note_unlinked(ctx: *mut raw::RedisModuleKeyOptCtx, db: u32) {
         }
         super::string::Str { inner: name.cast_mut() }.bytes().to_vec()
     };
-    if Ctx::none().is_acting_master() {
+    let ctx = Ctx::none();
+    if !ctx.is_loading() {
         cell::with(|state| {
             if !state.own_delete {
-                state.resets.insert((db, name));
+                state.note_reset(db, &name, !ctx.is_master());
             }
         });
     }

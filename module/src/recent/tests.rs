@@ -11,8 +11,8 @@ fn bounded(bytes: usize, ms: u64) -> Recent {
     recent
 }
 
-fn texts(events: Vec<&[u8]>) -> Vec<String> {
-    events.into_iter().map(|event| String::from_utf8_lossy(event).into_owned()).collect()
+fn texts(events: Vec<(u64, &[u8])>) -> Vec<String> {
+    events.into_iter().map(|(_, event)| String::from_utf8_lossy(event).into_owned()).collect()
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn large_events_have_room_of_their_own_and_those_above_all_bytes_are_not_kept() 
     recent.push(0, ROOM, 1, &vec![b'x'; 200_000]);
     recent.push(0, ROOM, 2, b"small");
     let lengths = |recent: &mut Recent| {
-        recent.above(ROOM, 0).into_iter().map(<[u8]>::len).collect::<Vec<_>>()
+        recent.above(ROOM, 0).into_iter().map(|(_, event)| event.len()).collect::<Vec<_>>()
     };
     assert_eq!(lengths(&mut recent), [200_000, 5]);
     recent.push(0, ROOM, 3, &vec![b'x'; 256 * 1024]);
@@ -154,7 +154,7 @@ proptest! {
                     let kept = &list[list.len() - usize::try_from(recent.events()).unwrap()..];
                     let told = recent.above(name, seq);
                     let mine = kept.iter().filter(|one| one.0 == key && one.1 > seq);
-                    prop_assert_eq!(told, mine.map(|one| &one.2[..]).collect::<Vec<_>>());
+                    prop_assert_eq!(told, mine.map(|one| (one.1, &one.2[..])).collect::<Vec<_>>());
                 }
             }
         }

@@ -8,6 +8,10 @@ use super::{ClientId, Holder, Ledger, Parts, Roster};
 pub(crate) trait World: Ledger {
     /// The next sequence.
     fn next_seq(&mut self) -> u64;
+    /// The highest sequence there is.
+    fn highest_seq(&self) -> u64;
+    /// When the database was emptied or exchanged: events since then follow that.
+    fn lost_at(&self) -> u64;
     /// Why an entry of this holder should be gone already, if it should.
     fn due(&self, holder: Holder) -> Option<Why>;
     /// An event to publish.
@@ -48,7 +52,8 @@ pub(crate) struct Added {
     pub(crate) joined: bool,
     /// Something is to be replicated.
     pub(crate) changed: bool,
-    /// An earlier stay was ended, and the roster was at this sequence then.
+    /// An earlier stay was ended, which is to be replicated first; and the roster was at this
+    /// sequence then.
     pub(crate) ended: Option<u64>,
 }
 
@@ -65,31 +70,21 @@ pub(crate) enum Removed {
 pub(crate) fn add(roster: &mut Roster, add: &Add<'_>, world: &mut impl World) -> Added {
     let mut parts = add.parts;
     let hashes = roster.hashes(&parts);
-    let mut there = roster.find_by(parts.client, hashes.client);
-    if let Some((slot, why)) = there.and_then(|slot| Some((slot, due(roster, slot, world)?))) {
-        end(roster, slot, why, world);
-        there = None;
-    }
     let mut ended = None;
-    if let Some(slot) = there.filter(|_| add.stay == Stay::Anew) {
-        end(roster, slot, Why::Removed, world);
-        ended = Some(roster.seq);
-        if roster.is_empty() {
-            // As if its key had gone with it, which happens on replicas.
-            roster.seq = 0;
-        }
-        there = None;
-    }
-    if let Some(slot) = there {
+    if let Some(slot) = roster.find_by(parts.client, hashes.client) {
+        let why = due(roster, slot, world);
         let old = roster.parts(slot).map(|old| (old.user == parts.user, old.announced));
-        match old {
+        let goes_on = why.is_none() && add.stay != Stay::Anew;
+        match old.filter(|_| goes_on) {
             Some((true, _)) => return change(roster, slot, add, world),
-            Some((false, announced)) => {
-                parts.announced |= announced;
-                end(roster, slot, Why::Removed, world);
-            }
+            Some((false, announced)) => parts.announced |= announced,
             None => {}
         }
+        end(roster, slot, why.unwrap_or(Why::Removed), world);
+        // What is told of the new stay tells of the end as well, except in these cases.
+        let seq = roster.seq();
+        let emptied = roster.begin_anew(world.highest_seq());
+        ended = Some(seq).filter(|_| emptied || (why.is_none() && !goes_on));
     }
     let slot = roster.insert(&parts, hashes, add.holder, world);
     world.joined();
@@ -173,9 +168,13 @@ fn next_head(roster: &mut Roster, world: &mut impl World) -> Head {
 
 /// Moves the roster as it stands to a sequence.
 pub(super) fn head_at(roster: &mut Roster, seq: u64, world: &impl World) -> Head {
-    let prev = std::mem::replace(&mut roster.seq, seq);
+    let prev = match roster.seq() {
+        0 => 0,
+        prev => prev.max(world.lost_at()),
+    };
+    roster.set_seq(seq);
     Head {
-        seq: roster.seq,
+        seq,
         prev,
         clients: u64::from(roster.clients()),
         users: u64::from(roster.users()),

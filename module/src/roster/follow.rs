@@ -23,7 +23,7 @@ pub(crate) fn put(
 ) {
     let parts = stored_parts(entry);
     // Without a new sequence there was no event.
-    let news = seq > roster.seq;
+    let news = seq > roster.seq();
     let there = roster.find(parts.client);
     let old = there.and_then(|slot| roster.parts(slot)).filter(|old| old.announced);
     let is_new = old.is_none();
@@ -48,18 +48,18 @@ pub(crate) fn put(
             emit(roster, slot, head, Change::Update, world);
         }
     }
-    roster.seq = seq;
+    roster.set_seq(seq);
 }
 
 /// Removes entries, and tells the leaves that this was, the last of them at `seq`.
 ///
 /// A master reads its clock once for a command and once for a visit of a key, so each sequence of
-/// theirs but the first is the one before it plus one (`State::next_seq`).
+/// theirs but the first is the one before it plus one (`Sequences::next`).
 pub(crate) fn cut(roster: &mut Roster, clients: &[&str], seq: u64, world: &mut impl World) {
     let announced = |roster: &Roster, slot| roster.parts(slot).is_some_and(|it| it.announced);
     let slots = clients.iter().filter_map(|client| roster.find(ClientId::new(client)));
     let mut to_come = slots.filter(|slot| announced(roster, *slot)).count() as u64;
-    let news = seq > roster.seq;
+    let news = seq > roster.seq();
     for client in clients {
         let Some(slot) = roster.find(ClientId::new(client)) else { continue };
         if news && announced(roster, slot) {
@@ -68,7 +68,7 @@ pub(crate) fn cut(roster: &mut Roster, clients: &[&str], seq: u64, world: &mut i
         }
         roster.remove(slot, world);
     }
-    roster.seq = seq;
+    roster.set_seq(seq);
 }
 
 #[cfg(test)]
@@ -101,6 +101,12 @@ mod tests {
         fn next_seq(&mut self) -> u64 {
             self.highest = self.now_us.max(self.highest + 1);
             self.highest
+        }
+        fn highest_seq(&self) -> u64 {
+            self.highest
+        }
+        fn lost_at(&self) -> u64 {
+            0
         }
         fn due(&self, holder: Holder) -> Option<Why> {
             match holder {
@@ -136,6 +142,7 @@ mod tests {
         /// A client with one of a few users and infos, by a lease or for some ticks.
         Add {
             client: u8,
+            anew: bool,
             user: u8,
             info: u8,
             lease: Option<u8>,
@@ -153,9 +160,10 @@ mod tests {
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let lease = prop_oneof![Just(None), (0u8..3).prop_map(Some)];
         let step = prop_oneof![
-            8 => (0u8..6, 0u8..3, 0u8..3, lease, 1u64..6, any::<bool>()).prop_map(
+            8 => (0u8..6, 0u8..3, 0u8..3, lease, 1u64..6, 0u8..4).prop_map(
                 |(client, user, info, lease, ticks, notify)| {
-                    Step::Add { client, user, info, lease, ticks, notify }
+                    let (notify, anew) = (notify > 1, notify == 3);
+                    Step::Add { client, anew, user, info, lease, ticks, notify }
                 }
             ),
             2 => proptest::collection::vec(0u8..6, 1..5).prop_map(Step::Remove),
@@ -168,7 +176,7 @@ mod tests {
 
     /// What a step is to whoever follows.
     enum Told {
-        Put(Vec<u8>),
+        Put { record: Vec<u8>, ended: Option<(String, u64)> },
         Cut(Vec<String>),
         Nothing,
     }
@@ -180,7 +188,7 @@ mod tests {
     fn on_master(roster: &mut Roster, step: &Step, world: &mut Outside<'_>) -> Told {
         let mut gone = Vec::new();
         match step {
-            Step::Add { client: number, user, info, lease, ticks, notify } => {
+            Step::Add { client: number, anew, user, info, lease, ticks, notify } => {
                 let (client, user) = (client(*number), ["", "ann", "bob"][usize::from(*user)]);
                 let holder = match lease {
                     None => Holder::deadline(world.now_us / 1000 + ticks * TICK_MS),
@@ -190,12 +198,14 @@ mod tests {
                     }
                 };
                 let conn_info = Info::classify([&b""[..], b"1", b"x"][usize::from(*info)]);
-                let (client, announced) = (ClientId::new(&client), *notify);
-                let parts = Parts { client, user, conn_info, chan_info: Info::None, announced };
-                let added = add(roster, &Add { parts, holder, stay: Stay::Any }, world);
+                let (id, announced) = (ClientId::new(&client), *notify);
+                let parts = Parts { client: id, user, conn_info, chan_info: Info::None, announced };
+                let stay = if *anew { Stay::Anew } else { Stay::Any };
+                let added = add(roster, &Add { parts, holder, stay }, world);
                 let mut record = Vec::new();
                 roster.push_stored(added.slot, &world.leases.borrow(), &mut record);
-                return if added.changed { Told::Put(record) } else { Told::Nothing };
+                let ended = added.ended.map(|seq| (client, seq));
+                return if added.changed { Told::Put { record, ended } } else { Told::Nothing };
             }
             Step::Remove(clients) => {
                 for client in clients.iter().map(|number| client(*number)) {
@@ -227,26 +237,32 @@ mod tests {
             let leases = RefCell::new(Leases::new());
             let outside = |now_us| Outside { leases: &leases, highest: 0, now_us, events: vec![] };
             let (mut master, mut follower) = (outside(1_000_000_000_500), outside(0));
-            let (mut there, mut here) = (Roster::new(), Roster::new());
+            let (mut there, mut here) = (Roster::new(0), Roster::new(0));
             for step in &steps {
                 let told = on_master(&mut there, step, &mut master);
-                follower.now_us = there.seq.saturating_sub(1);
+                follower.now_us = there.seq().saturating_sub(1);
                 match told {
-                    Told::Put(record) => {
+                    Told::Put { record, ended } => {
+                        if let Some((client, seq)) = ended {
+                            cut(&mut here, &[&client], seq, &mut follower);
+                            if here.is_empty() {
+                                here = Roster::new(0);
+                            }
+                        }
                         let entry = StoredEntry::parse(&record).unwrap();
                         let holder = live_holder(entry.holder, &mut leases.borrow_mut());
-                        put(&mut here, &entry, holder, there.seq, &mut follower);
+                        put(&mut here, &entry, holder, there.seq(), &mut follower);
                     }
                     Told::Cut(clients) => {
                         let clients: Vec<&str> = clients.iter().map(String::as_str).collect();
-                        cut(&mut here, &clients, there.seq, &mut follower);
+                        cut(&mut here, &clients, there.seq(), &mut follower);
                     }
                     Told::Nothing => {}
                 }
                 prop_assert_eq!(&follower.events, &master.events);
-                prop_assert_eq!((here.seq, here.clients()), (there.seq, there.clients()));
+                prop_assert_eq!((here.seq(), here.clients()), (there.seq(), there.clients()));
                 if there.is_empty() {
-                    (there, here) = (Roster::new(), Roster::new());
+                    (there, here) = (Roster::new(0), Roster::new(0));
                 }
             }
         }
@@ -268,7 +284,7 @@ mod tests {
         let leases = RefCell::new(Leases::new());
         // By this clock nothing is due: the next master of a slot hears of no lease's end.
         let mut world = Outside { leases: &leases, highest: 0, now_us: 0, events: vec![] };
-        let mut roster = Roster::new();
+        let mut roster = Roster::new(0);
         for seq in [7, 7, 9] {
             put(&mut roster, &entry("c1"), Holder::Deadline(10), seq, &mut world);
         }
@@ -285,11 +301,11 @@ mod tests {
     fn what_was_told_before_is_no_event() {
         let leases = RefCell::new(Leases::new());
         let mut world = Outside { leases: &leases, highest: 0, now_us: 0, events: vec![] };
-        let mut roster = Roster::new();
+        let mut roster = Roster::new(0);
         for client in ["c1", "c2", "c3"] {
             put(&mut roster, &entry(client), Holder::Deadline(10), 7, &mut world);
         }
         cut(&mut roster, &["c1"], 7, &mut world);
-        assert_eq!((world.events.len(), roster.clients(), roster.seq), (1, 2, 7));
+        assert_eq!((world.events.len(), roster.clients(), roster.seq()), (1, 2, 7));
     }
 }

@@ -26,6 +26,7 @@ use crate::linear_hash::NONE;
 use crate::native::defrag::Defrag;
 use crate::native::prefetch;
 use crate::registry::Sizes;
+use crate::sequences::{Mark, ReadAt};
 
 /// Milliseconds of a deadline's tick: deadlines are rounded up to whole ticks.
 pub(crate) const TICK_MS: u64 = 100;
@@ -57,8 +58,7 @@ pub(crate) struct Roster {
     users: u32,
     /// Joins so far, wrapping.
     born: u32,
-    /// The sequence of the last event; 0 when there was none.
-    pub(crate) seq: u64,
+    mark: Mark,
     /// Random per value: a scan's cursor is good for one life of the key.
     life: u64,
     /// Bytes of all blobs.
@@ -84,7 +84,8 @@ impl Holder {
 // === impl Roster ===
 
 impl Roster {
-    pub(crate) fn new() -> Self {
+    /// One that begins when the server's highest sequence is `began`.
+    pub(crate) fn new(began: u64) -> Self {
         Self {
             slab: Slab::new(),
             index: None,
@@ -92,7 +93,7 @@ impl Roster {
             clients: 0,
             users: 0,
             born: 0,
-            seq: 0,
+            mark: Mark::begin(began),
             life: hash::random(),
             blobs: 0,
         }
@@ -104,6 +105,31 @@ impl Roster {
 
     pub(crate) fn users(&self) -> u32 {
         self.users
+    }
+
+    /// The sequence of the last event; 0 when there was none since it was last empty.
+    pub(crate) fn seq(&self) -> u64 {
+        self.mark.seq()
+    }
+
+    pub(crate) fn set_seq(&mut self, seq: u64) {
+        if seq > 0 {
+            self.mark = Mark::event(seq);
+        }
+    }
+
+    /// What a read of it is taken at.
+    pub(crate) fn read_at(&self) -> ReadAt {
+        self.mark.read_at()
+    }
+
+    /// If it has just become empty, what comes now is in another life of it, as if its key had gone
+    /// meanwhile; whether it is.
+    fn begin_anew(&mut self, highest: u64) -> bool {
+        if self.is_empty() {
+            self.mark = Mark::begin(highest);
+        }
+        self.is_empty()
     }
 
     /// Bytes of all entries' contents, about.

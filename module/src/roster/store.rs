@@ -100,7 +100,7 @@ impl Roster {
 
 impl Stored for Roster {
     fn head(&self) -> Option<u64> {
-        Some(self.seq)
+        Some(self.seq())
     }
 
     fn records(&self) -> u32 {
@@ -118,9 +118,9 @@ impl Stored for Roster {
     }
 
     fn load(source: &impl Source) -> Option<Self> {
-        let mut roster = Self::new();
+        let mut roster = Self::new(0);
         // More than 63 bits could not be told to replicas.
-        roster.seq = source.number().filter(|seq| i64::try_from(*seq).is_ok())?;
+        roster.set_seq(source.number().filter(|seq| i64::try_from(*seq).is_ok())?);
         // The count comes from anywhere: it ends a loop, it sizes nothing.
         for _ in 0..source.number()? {
             source.bytes(|bytes| {
@@ -134,8 +134,8 @@ impl Stored for Roster {
     }
 
     fn copied(&self, leases: &Leases) -> Self {
-        let mut copy = Self::new();
-        copy.seq = self.seq;
+        let mut copy = Self::new(0);
+        copy.set_seq(self.seq());
         let mut bytes = Vec::new();
         for (slot, _) in self.slab.iter() {
             bytes.clear();

@@ -111,7 +111,7 @@ mod tests {
         let key = state.space(0).attach(b"room", Kind::Roster);
         let mut account = Account { holds: &mut state.space(0).holds, key, kind: Kind::Roster };
         account.whole(held, 1, true);
-        state.after_load(0);
+        state.after_load(0, None);
         assert_eq!((state.leases.of_node("held"), state.leases.alive_count()), (Some(held), 1));
     }
 
