@@ -44,8 +44,8 @@ pub(super) struct Patience {
     waits: u32,
     /// Clients were there when the roster was last heard of, since the wait began.
     somebody: bool,
-    /// The wait has gone on for so long that a sign of a loss is one of another loss.
-    closed: bool,
+    /// The last wait that has gone on for so long that a sign of a loss is one of another loss.
+    closed: u32,
     /// Counts the signs of a loss, so that a read can tell whether one came meanwhile.
     signs: u32,
     /// The number of the last loss of data that was waited for.
@@ -98,7 +98,7 @@ impl Patience {
     /// loss that is waited for, and the wait does not begin anew: while clients are put back there are
     /// many signs.
     pub(super) fn distrust(&mut self) {
-        if self.stage == Stage::Waiting && !self.closed {
+        if self.stage == Stage::Waiting && self.closed != self.waits {
             self.signs = self.signs.wrapping_add(1);
             self.only_connection = false;
         } else {
@@ -120,7 +120,7 @@ impl Patience {
 
     /// From now on a sign of a loss is one of another loss than the one of this wait.
     pub(super) fn close(&mut self, wait: u32) {
-        self.closed |= self.waits == wait;
+        self.closed = wait;
     }
 
     /// The same because events were missed, and nobody knows yet whether Redis has lost data too.
@@ -160,7 +160,6 @@ impl Patience {
             Stage::Waiting | Stage::Late if before == self.stage => (differences, None),
             Stage::Waiting | Stage::Late => {
                 self.waits = self.waits.wrapping_add(1);
-                self.closed = false;
                 (differences, Some(self.waits))
             }
             _ => (differences, None),

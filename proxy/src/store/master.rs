@@ -171,7 +171,7 @@ impl Master {
             // Every start begins so; it is worth a line only if it goes on to fail.
             Health::Down(why) if why == CONNECTING => {}
             Health::Down(why) if state.said.add(why, Instant::now()) => {
-                tracing::error!(%address, "{why}")
+                tracing::error!(%address, "{why}");
             }
             Health::Down(why) => tracing::debug!(%address, "{why}"),
         }

@@ -115,7 +115,9 @@ impl Mirror {
             out.push(b':');
             out.extend_from_slice(info.as_bytes());
         };
-        known.iter().for_each(|(client, info)| put(client, info.as_str()));
+        for (client, info) in known {
+            put(client, info.as_str());
+        }
         if let Some((read, others)) = also {
             let left = self.latest.left.iter().filter(|(seq, _)| *seq > read.since);
             let left: HashSet<&str> = left.map(|(_, client)| &**client).collect();
