@@ -121,7 +121,7 @@ impl Watcher {
     fn of(server: &Server, channel: &str) -> Self {
         let mut client = server.client(OBSERVER);
         client.subscribe(channel);
-        let mut picture = Picture::begun(client.id());
+        let mut picture = Picture::begun();
         let present = eventually("presence is answered", || {
             let reply = client.call(json!({"presence": {"channel": channel}}));
             reply["presence"]["presence"].as_object().cloned()
