@@ -183,3 +183,24 @@ fn an_unannounced_client_does_not_take_a_name_back_before_its_events() {
     assert_eq!(Some(unannounced(&mut cli, "room")), reset["seq"].as_i64());
     are_equal(&redis, &[&replica], 1, &["room", "hall"]);
 }
+
+#[test]
+fn events_say_of_which_history_of_the_data_they_are() {
+    let redis = Redis::start();
+    let mut cli = redis.cli();
+    let mut listener = redis.listener("room");
+    let mut epochs = Vec::new();
+    for command in ["PING", "FLUSHALL", "FLUSHDB", "SWAPDB 1 2"] {
+        cli.ask(command);
+        for change in ["PRESENCE.ADD room c1 ann EX 60 NOTIFY", "DEL room"] {
+            cli.ask(change);
+            listener.event();
+            let kept = cli.ask("PRESENCE.LEASE KEEP node PX 60000").array();
+            let epoch = u64::try_from(kept[0].number()).expect("an epoch");
+            assert_eq!(listener.epoch(), epoch, "{change} after {command}");
+            epochs.push(epoch);
+        }
+    }
+    epochs.dedup();
+    assert_eq!(epochs.len(), 4, "each loss of data begins another history");
+}

@@ -48,7 +48,9 @@ impl Killed {
     /// Ten thousand memberships end, as by `kill -9`.
     pub fn with_ten_thousand_members() -> Self {
         let redis = Redis::start();
-        let config = stack::on(&redis, json!({"client": {"channel_limit": CHANNELS}}));
+        // Members between two steps answer no pings.
+        let client = json!({"channel_limit": CHANNELS, "ping_interval": "1h"});
+        let config = stack::on(&redis, json!({"client": client}));
         let server = Server::start(config.clone());
         let mut other = Server::start(config);
         let channels = channels(CHANNELS);

@@ -5,11 +5,13 @@ use serde_json::Value;
 use crate::pattern::Names;
 use crate::resp::Resp;
 
-/// A connection subscribed to the events of one roster.
+/// A connection subscribed to the events of one roster. It hands them over without the epoch that
+/// each of them has.
 #[derive(Debug)]
 pub struct Listener {
     connection: Resp,
     names: Names,
+    epoch: u64,
 }
 
 // === impl Listener ===
@@ -19,14 +21,16 @@ impl Listener {
     pub fn of(mut connection: Resp, key: &str) -> Self {
         let reply = connection.call(&["SSUBSCRIBE", key]);
         assert_eq!(reply.to_string(), format!("[\"ssubscribe\", \"{key}\", 1]"));
-        Self { connection, names: Names::default() }
+        Self { connection, names: Names::default(), epoch: 0 }
     }
 
     /// The next event.
     pub fn event(&mut self) -> Value {
         let message = self.connection.read().expect("an event comes").array();
         assert_eq!(message[0].text(), "smessage");
-        parsed(&message[2].text())
+        let (event, epoch) = taken_apart(&message[2].text());
+        self.epoch = epoch;
+        parsed(&event)
     }
 
     /// Every event that was published before this call and that was not read yet.
@@ -54,7 +58,9 @@ impl Listener {
                 kind if kind == end => return events,
                 kind => assert_eq!(kind, "smessage"),
             }
-            events.push(message[2].text());
+            let (event, epoch) = taken_apart(&message[2].text());
+            self.epoch = epoch;
+            events.push(event);
         }
     }
 
@@ -69,6 +75,11 @@ impl Listener {
         }
     }
 
+    /// The epoch of the last event.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// A number that stood for a name in [`Self::hears`].
     pub fn number(&self, name: &str) -> i64 {
         self.names.get(name).as_i64().unwrap_or_else(|| panic!("{name} is not a number"))
@@ -80,6 +91,17 @@ impl Listener {
         let reply = self.connection.call(&["PING"]);
         assert_eq!(reply.to_string(), r#"["pong", ""]"#, "something was published");
     }
+}
+
+/// An event as Redis remembers it, and the epoch with which it was published; 0 for a publication.
+fn taken_apart(message: &str) -> (String, u64) {
+    if message.starts_with("{\"t\":\"pub\"") {
+        return (message.to_owned(), 0);
+    }
+    let parts = message.strip_suffix('}').and_then(|message| message.rsplit_once(",\"epoch\":"));
+    let (event, epoch) = parts.unwrap_or_else(|| panic!("an event without an epoch: {message}"));
+    let epoch = epoch.parse().unwrap_or_else(|_| panic!("an epoch that is no number: {message}"));
+    (format!("{event}}}"), epoch)
 }
 
 fn parsed(event: &str) -> Value {

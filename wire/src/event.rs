@@ -110,6 +110,15 @@ impl Event<'_> {
     }
 }
 
+/// Says of an event, which begins `out` and is whole, to which history of the data it belongs: the
+/// epoch that `PRESENCE.LEASE KEEP` reports where it was published.
+pub fn push_epoch(out: &mut Vec<u8>, epoch: u64) {
+    out.truncate(out.len().saturating_sub(1));
+    out.extend_from_slice(b",\"epoch\":");
+    push_number(out, epoch);
+    out.push(b'}');
+}
+
 fn push_head(out: &mut Vec<u8>, head: &Head, change: Change) {
     let word = match change {
         Change::Join { .. } => "join",

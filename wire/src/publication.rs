@@ -32,6 +32,8 @@ pub enum Message<'a> {
         seq: u64,
         /// The number of the roster's database.
         db: u32,
+        /// As in [`Entry::epoch`].
+        epoch: u64,
     },
     /// Somebody published.
     Publication(Published<'a>),
@@ -52,6 +54,10 @@ pub struct Entry<'a> {
     /// The number of the roster's database.
     #[serde(default)]
     pub db: u32,
+    /// The epoch of the server that published it; 0 where it is not told: an event that is asked for
+    /// belongs to the history of the server that answers.
+    #[serde(default)]
+    pub epoch: u64,
     /// A join that puts an entry back after a loss.
     #[serde(default)]
     pub back: bool,
@@ -93,6 +99,8 @@ struct Tag<'a> {
     seq: u64,
     #[serde(default)]
     db: u32,
+    #[serde(default)]
+    epoch: u64,
 }
 
 // === impl Publication ===
@@ -131,10 +139,19 @@ impl<'a> Message<'a> {
             "join" => Self::Join(serde_json::from_str(text).ok()?),
             "update" => Self::Update(serde_json::from_str(text).ok()?),
             "leave" => Self::Leave(serde_json::from_str(text).ok()?),
-            "reset" => Self::Reset { seq: tag.seq, db: tag.db },
+            "reset" => Self::Reset { seq: tag.seq, db: tag.db, epoch: tag.epoch },
             "pub" => Self::Publication(serde_json::from_str(text).ok()?),
             _ => return None,
         })
+    }
+
+    /// The epoch of the server that published an event; 0 where it is not told.
+    pub fn epoch(&self) -> u64 {
+        match self {
+            Self::Join(entry) | Self::Update(entry) | Self::Leave(entry) => entry.epoch,
+            Self::Reset { epoch, .. } => *epoch,
+            Self::Publication(_) => 0,
+        }
     }
 
     /// The database that an event is from; publications belong to none.
@@ -150,7 +167,7 @@ impl<'a> Message<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Change, Event, Head};
+    use crate::event::{Change, Event, Head, push_epoch};
     use crate::info::Member;
 
     #[test]
@@ -166,7 +183,11 @@ mod tests {
         assert_eq!(entry.why, Some(Why::Expired));
         assert_eq!(entry.info.get(), r#"{"user":"42","client":"c"}"#);
         let reset = Message::parse(br#"{"t":"reset","seq":9}"#);
-        assert!(matches!(reset, Some(Message::Reset { seq: 9, db: 0 })));
+        assert!(matches!(reset, Some(Message::Reset { seq: 9, db: 0, epoch: 0 })));
+        for event in [&mut out, &mut br#"{"t":"reset","seq":9}"#.to_vec()] {
+            push_epoch(event, 12);
+            assert_eq!(Message::parse(event).map(|message| message.epoch()), Some(12));
+        }
     }
 
     #[test]

@@ -3,9 +3,13 @@
 use std::ffi::{CStr, CString, c_int};
 
 use redis_module::raw;
+use rollcall_wire::event::push_epoch;
 
-use super::server;
 use super::string::Str;
+use super::{cell, server};
+
+/// Bytes that the epoch of an event takes, at most.
+const EPOCH: usize = 32;
 
 /// Valid during the callback it was made for.
 #[derive(Debug)]
@@ -114,9 +118,14 @@ impl Ctx {
         unsafe { api!(RedisModule_WrongArity(self.inner)) };
     }
 
-    /// Publishes on the sharded channel of a key's name.
-    pub(crate) fn publish(&self, channel: &Str, message: &[u8]) {
-        let message = OwnStr::new(message);
+    /// Publishes an event on the sharded channel of a key's name, with the epoch of now: a master that
+    /// was replaced and goes on is heard over the bus of its cluster.
+    pub(crate) fn publish(&self, channel: &Str, event: &[u8]) {
+        let epoch = cell::with(|state| state.epoch);
+        let mut message = Vec::with_capacity(event.len() + EPOCH);
+        message.extend_from_slice(event);
+        push_epoch(&mut message, epoch);
+        let message = OwnStr::new(&message);
         // SAFETY: the context and both strings are live; the server copies what it keeps.
         unsafe {
             api!(RedisModule_PublishMessageShard(self.inner, channel.inner, message.as_str().inner))

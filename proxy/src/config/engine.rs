@@ -51,7 +51,7 @@ section! {
         connection(""): RedisConnection = RedisConnection::default(),
         /// What the names of keys and channels start with.
         prefix: String = "rollcall".to_owned(),
-        /// How long Redis keeps what this node holds without hearing from it.
+        /// How long this node may stand still, or be cut off from Redis, and keep what it holds.
         lease: Duration = Duration::from_millis(2500),
     }
 }

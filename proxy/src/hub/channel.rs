@@ -83,6 +83,17 @@ impl Channel {
         self.show(channel, effect)
     }
 
+    /// An event that is perhaps not of the history of the data that Redis has now shows nothing: if it
+    /// is, Redis remembers it, and is asked. Whether it must be.
+    pub(super) fn on_unknown_history(&mut self, message: &Message<'_>) -> bool {
+        let Some(mirror) = &mut self.mirror else { return false };
+        mirror.was_deaf();
+        if matches!(message, Message::Reset { .. }) {
+            mirror.patience().distrust();
+        }
+        true
+    }
+
     /// Pushes changes to the listeners of joins and leaves; whether something was missed.
     pub(super) fn show(&mut self, channel: &str, effect: Effect) -> bool {
         for (seq, change) in &effect.changes {

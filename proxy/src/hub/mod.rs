@@ -231,6 +231,9 @@ impl Hub {
             self.inner.put_back(channel);
         }
         let check = match message {
+            message if !self.inner.store.is_current(channel, message.epoch()) => {
+                state.on_unknown_history(&message)
+            }
             Message::Publication(published) => {
                 state.deliver_all(&publication(channel, &published));
                 false

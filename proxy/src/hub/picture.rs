@@ -18,6 +18,8 @@ use crate::store::{Roster, Stats, StoreError};
 
 /// How long events may take that a read knows of already; what has not come by then is shown later.
 const ON_THEIR_WAY: Duration = Duration::from_millis(100);
+/// How long the client's own join may take, which the answer shall name.
+const OWN_JOIN: Duration = Duration::from_secs(2);
 /// How long to wait before looking again whether they have come.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -80,8 +82,8 @@ impl Hub {
         read: PictureRead,
         reply: impl FnOnce(Shown<'_>) -> Bytes,
     ) {
-        let deadline = Instant::now() + ON_THEIR_WAY;
-        while self.is_later(questioner, read) && Instant::now() < deadline {
+        let begun = Instant::now();
+        while self.wait(questioner, read).is_some_and(|limit| begun.elapsed() < limit) {
             tokio::time::sleep(PAUSE).await;
         }
         let mut channels = self.channels(questioner.channel);
@@ -104,15 +106,20 @@ impl Hub {
         }
     }
 
-    /// Whether more will have been shown in a moment.
-    fn is_later(&self, questioner: &Questioner<'_>, read: PictureRead) -> bool {
+    /// How long to wait, at most, for what will have been shown in a moment.
+    fn wait(&self, questioner: &Questioner<'_>, read: PictureRead) -> Option<Duration> {
         let mut channels = self.channels(questioner.channel);
-        let Some(state) = channels.get_mut(questioner.channel) else { return false };
+        let state = channels.get_mut(questioner.channel)?;
         let settled = self.is_settled(questioner.channel, state.listening, state.mirror.as_mut());
-        let Some(mirror) = &state.mirror else { return false };
+        let mirror = state.mirror.as_ref()?;
         let (seq, basis) = (mirror.seq(), mirror.basis(read, settled));
-        let begun = state.get_mut(questioner.client).is_none_or(|one| one.begins_by(seq));
-        basis == Basis::Later || (basis != Basis::Read && !begun)
+        let joined = state.get_mut(questioner.client).is_none_or(|one| one.begins_by(seq));
+        match basis {
+            Basis::Read => None,
+            _ if !joined => Some(OWN_JOIN),
+            Basis::Later => Some(ON_THEIR_WAY),
+            Basis::Both | Basis::Shown => None,
+        }
     }
 
     /// Whether the channel's events arrive as they happen, of the history that Redis has now. A loss

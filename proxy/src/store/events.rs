@@ -106,6 +106,23 @@ impl Store {
         master.checked(life, result)
     }
 
+    /// Whether an event with this epoch is of the history that a master of now tells. If not, it may be
+    /// of a master that was replaced and goes on, or of data of which the keepalive has not heard yet,
+    /// which it is asked to do at once. (Events of a slot that has moved come from where it was.)
+    pub fn is_current(&self, channel: &str, epoch: u64) -> bool {
+        let Ok(place) = self.roster_place(channel) else { return false };
+        let map = place.shard.map();
+        let owner = map.owner(place.slot);
+        if epoch == 0 || owner.is_some_and(|owner| owner.epoch() == epoch) {
+            return true;
+        }
+        if let Some(owner) = owner {
+            owner.hurry.notify_one();
+        }
+        let mut masters = map.masters().iter();
+        masters.any(|master| master.epoch() == epoch && map.owns_any(master))
+    }
+
     fn master_of(&self, channel: &str) -> Option<Arc<Master>> {
         let place = self.roster_place(channel).ok()?;
         place.shard.map().owner(place.slot).cloned()

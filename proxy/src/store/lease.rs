@@ -193,7 +193,13 @@ async fn renew(
         let kept = in_time(shard, master, keep_name(shard, master, &master.name())).await??;
         (kept, None)
     };
-    match memory.judge(&kept, here.as_ref(), Instant::now()) {
+    let verdict = memory.judge(&kept, here.as_ref(), Instant::now());
+    if verdict == Verdict::Lost {
+        // Before the epoch is known: events of it are taken only by who knows of the loss.
+        master.note_loss();
+    }
+    master.note_epoch(kept.epoch);
+    match verdict {
         Verdict::Fine => {
             if memory.is_calm() && master.trust(life) {
                 shard.tell_soon(StoreEvent::Trusted { life });
@@ -202,7 +208,6 @@ async fn renew(
         Verdict::Lost => {
             let (address, lease_was_gone) = (&master.address, kept.fresh);
             tracing::warn!(%address, lease_was_gone, "redis may have lost data: all is put back");
-            master.note_loss();
             shard.sweep.notify_one();
             shard.tell_soon(StoreEvent::NewEpoch { life: master.life() });
             if shard.map().slots() > 1 {

@@ -46,6 +46,8 @@ pub(super) struct Master {
     commands_made: Mutex<Made>,
     /// The last loss that was noticed, and when.
     loss: Mutex<Option<(u64, Instant)>>,
+    /// The epoch that the last renewal reported; 0 before the first.
+    epoch: AtomicU64,
     /// It says that the cluster does not serve keys.
     cluster_fails: AtomicBool,
     /// What it holds may be something else than it shall: everything must be put back.
@@ -132,6 +134,7 @@ impl Master {
             renewed: watch::Sender::new((0, None)),
             commands_made: Mutex::new(Made { connections, renewal: 0 }),
             loss: Mutex::default(),
+            epoch: AtomicU64::new(0),
             cluster_fails: AtomicBool::new(false),
             lost: AtomicBool::new(false),
             lacking: AtomicBool::new(false),
@@ -282,6 +285,16 @@ impl Master {
             made.renewal = next;
         }
         made.renewal
+    }
+
+    /// The epoch of its data that is known; 0 for none.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Notes the epoch that a renewal reports.
+    pub(super) fn note_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Release);
     }
 
     /// The number of the last loss that was noticed; 0 when everybody has put back by now what was
