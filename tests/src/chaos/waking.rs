@@ -69,10 +69,18 @@ impl Guests {
         self.clients.iter_mut().for_each(|client| client.sends(&command));
     }
 
-    /// They are back, and everybody sees them.
+    /// They are back, and everybody has seen them leave and come.
     pub fn come_back(&mut self) {
         self.come_in();
-        self.are_shown();
+        let ids = self.ids();
+        within(SHOWN, "guests are shown leaving and coming back", || {
+            self.watchers.iter_mut().for_each(Watcher::hears);
+            let seen = |watcher: &Watcher| {
+                let leaves = watcher.picture.leaves();
+                ids.iter().all(|client| leaves.contains_key(client)) && watcher.picture.shows(&ids)
+            };
+            self.watchers.iter().all(seen).then_some(())
+        });
         self.watchers.iter_mut().for_each(|watcher| watcher.picture.turns_the_page());
     }
 
