@@ -39,7 +39,7 @@ fn is_unseen(trouble: impl FnOnce(&[Relay; 2])) {
 fn interrupts_the_first(trouble: impl FnOnce(&[Relay; 2])) {
     let start = Instant::now();
     let (redis, _relays, mut scene) = goes_wrong(trouble);
-    scene.churns[0].truth_mut().interrupted(start);
+    scene.interrupted(0, start);
     scene.converges(|| vec![redis.cli()]);
 }
 

@@ -231,7 +231,10 @@ impl Newcomers {
         let left = |life: &Life| life.joins + life.maybe - usize::from(life.present);
         // Of an observer that has gone nobody knows more.
         let Some(life) = truth.lives().get(membership) else { return usize::MAX };
-        left(life) - self.page.lives().get(membership).map_or(0, left)
+        let before = self.page.lives().get(membership);
+        // Presence may have named who had left before, out of an old file.
+        let named = before.is_some_and(|before| !before.present);
+        left(life) - before.map_or(0, left) + usize::from(named)
     }
 
     fn stays(&self, observers: &[Observer]) -> Stays {

@@ -10,8 +10,6 @@ const NOTES: usize = 4000;
 /// The picture of one channel, from a subscribe on.
 #[derive(Debug)]
 pub struct Picture {
-    /// The client whose picture it is: its own join need not change it.
-    own: String,
     /// When the subscribe was answered.
     began: Instant,
     /// When presence answered.
@@ -73,10 +71,9 @@ pub enum Wrong {
 // === impl Picture ===
 
 impl Picture {
-    /// The subscribe of client `own` was answered.
-    pub fn begun(own: &str) -> Self {
+    /// A subscribe was answered.
+    pub fn begun() -> Self {
         Self {
-            own: own.to_owned(),
             began: Instant::now(),
             answered: None,
             shown: Shown::Nothing,
@@ -123,19 +120,14 @@ impl Picture {
         if what == Told::Leave {
             *self.leaves.entry(client.to_owned()).or_default() += 1;
         }
-        let own = client == self.own;
         match &mut self.shown {
             Shown::Nothing => {}
             Shown::Names(shown) => {
                 let note = self.notes.last().expect("it was just noted");
-                if !apply(shown, note)
-                    && !own
-                    && self.answered.is_some_and(|at| at.elapsed().as_millis() > 300)
-                {
+                if !apply(shown, note) {
                     self.idle.push(note.clone());
                 }
             }
-            Shown::Count(_) if own => {}
             Shown::Count(count) => *count += if what == Told::Join { 1 } else { -1 },
         }
     }
@@ -208,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_comes_before_the_answer_is_on_top_of_it_and_need_not_change_it() {
-        let mut picture = Picture::begun("own");
+        let mut picture = Picture::begun();
         assert_eq!(picture.wrong(&set(&["own"])), [Wrong::Empty]);
         picture.told("own", Told::Join);
         picture.told("comes", Told::Join);
@@ -221,25 +213,24 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_after_the_answer_is_remembered() {
-        let mut picture = Picture::begun("own");
-        picture.names(set(&["own", "a"]));
-        for (client, what) in
-            [("own", Told::Join), ("a", Told::Join), ("b", Told::Leave), ("a", Told::Leave)]
-        {
+        let mut picture = Picture::begun();
+        picture.names(set(&["a"]));
+        for (client, what) in [("a", Told::Join), ("b", Told::Leave), ("a", Told::Leave)] {
             picture.told(client, what);
         }
         let idle: Vec<_> = picture.idle().iter().map(|note| note.client.as_str()).collect();
         assert_eq!(idle, ["a", "b"]);
-        let wrong = [Wrong::Ghost("own".to_owned()), Wrong::Missing("c".to_owned())];
+        picture.told("d", Told::Join);
+        let wrong = [Wrong::Ghost("d".to_owned()), Wrong::Missing("c".to_owned())];
         assert_eq!(picture.wrong(&set(&["c"])), wrong);
         assert_eq!(picture.leaves().len(), 2);
     }
 
     #[test]
     fn a_count_goes_up_and_down_after_the_answer() {
-        let mut picture = Picture::begun("own");
+        let mut picture = Picture::begun();
         picture.told("in it already", Told::Join);
-        picture.counts(2);
+        picture.counts(1);
         picture.told("own", Told::Join);
         picture.told("a", Told::Join);
         picture.told("b", Told::Leave);

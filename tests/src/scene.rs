@@ -183,7 +183,7 @@ impl Scene {
     }
 
     /// The clients whose ledgers these are.
-    fn observers(&self) -> Vec<Observer> {
+    pub fn observers(&self) -> Vec<Observer> {
         let ledgers = self.ledgers.iter().enumerate();
         let open = ledgers.filter_map(|(n, ledger)| Some((ledger.as_ref()?, n)));
         open.map(|(ledger, n)| (ledger.client().to_owned(), n)).collect()

@@ -12,6 +12,7 @@ use crate::picture::{Picture, Told};
 use crate::redis::Redis;
 use crate::server::Server;
 use crate::stopwatch::Stopwatch;
+use crate::token;
 use crate::wait::{eventually, within};
 
 /// How many there are on each server.
@@ -46,7 +47,7 @@ struct Watcher {
 // === impl Guests ===
 
 impl Guests {
-    /// Into a channel that this node of a cluster has.
+    /// Into a channel that this Redis has.
     pub fn enter(servers: &[Server], node: &Redis) -> Self {
         let mut cli = node.cli();
         let here = |name: &String| {
@@ -55,7 +56,7 @@ impl Guests {
         let names = (0..).map(|n| format!("room{n}"));
         let channel = names.take(10_000).find(here).expect("every master has slots");
         let guests = servers.iter().flat_map(|server| [server; GUESTS]);
-        let clients: Vec<Client> = guests.map(|server| server.client(OBSERVER)).collect();
+        let clients: Vec<Client> = guests.map(connected).collect();
         let mut all = Self { channel, clients, watchers: Vec::new() };
         all.come_in();
         all.watchers = servers.iter().map(|server| Watcher::of(server, &all.channel)).collect();
@@ -69,10 +70,18 @@ impl Guests {
         self.clients.iter_mut().for_each(|client| client.sends(&command));
     }
 
-    /// They are back, and everybody sees them.
+    /// They are back, and everybody has seen them leave and come.
     pub fn come_back(&mut self) {
         self.come_in();
-        self.are_shown();
+        let ids = self.ids();
+        within(SHOWN, "guests are shown leaving and coming back", || {
+            self.watchers.iter_mut().for_each(Watcher::hears);
+            let seen = |watcher: &Watcher| {
+                let leaves = watcher.picture.leaves();
+                ids.iter().all(|client| leaves.contains_key(client)) && watcher.picture.shows(&ids)
+            };
+            self.watchers.iter().all(seen).then_some(())
+        });
         self.watchers.iter_mut().for_each(|watcher| watcher.picture.turns_the_page());
     }
 
@@ -119,9 +128,12 @@ impl Guests {
 
 impl Watcher {
     fn of(server: &Server, channel: &str) -> Self {
-        let mut client = server.client(OBSERVER);
-        client.subscribe(channel);
-        let mut picture = Picture::begun(client.id());
+        let mut client = connected(server);
+        let subscribe = json!({"subscribe": {"channel": channel, "join_leave": true}});
+        within(LET_IN, "a watcher is let in", || {
+            client.call(subscribe.clone()).get("subscribe").map(|_| ())
+        });
+        let mut picture = Picture::begun();
         let present = eventually("presence is answered", || {
             let reply = client.call(json!({"presence": {"channel": channel}}));
             reply["presence"]["presence"].as_object().cloned()
@@ -140,4 +152,12 @@ impl Watcher {
             }
         }
     }
+}
+
+/// An observer on this server, which may still be in trouble.
+fn connected(server: &Server) -> Client {
+    within(LET_IN, "an observer connects", || {
+        let mut client = server.websocket();
+        client.tries_to_connect(&token::of(OBSERVER)).then_some(client)
+    })
 }

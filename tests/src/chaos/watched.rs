@@ -5,13 +5,16 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::redis::{flush, pause_writes, trouble};
+use super::waking::Guests;
 use super::{Fault, Harm, World, between, network};
 use crate::config::over;
 use crate::copies::Group;
+use crate::process::{self, Signal};
 use crate::random::Random;
 use crate::redis::{PASSWORD, Redis, USERS};
 use crate::relay::Line;
 use crate::sentinel::Sentinels;
+use crate::server::Server;
 use crate::wait::eventually;
 
 /// All of it.
@@ -46,6 +49,22 @@ impl Watched {
         let old = self.group.kill_master();
         thread::sleep(between(random, 0, 1500));
         self.group.redis[old].run();
+        self.group.follow();
+        Harm::NONE
+    }
+
+    /// It sleeps until a replica has taken over, and runs what waited for it meanwhile.
+    fn wake_replaced(&mut self, servers: &[Server], random: &mut Random) -> Harm {
+        let old = self.place();
+        let mut guests = Guests::enter(servers, &self.group.redis[old]);
+        let id = self.group.redis[old].id();
+        process::signal(id, Signal::STOP);
+        guests.leave();
+        self.group.fails_over_from(old);
+        guests.come_back();
+        thread::sleep(between(random, 0, 2000));
+        process::signal(id, Signal::CONT);
+        guests.stay();
         self.group.follow();
         Harm::NONE
     }
@@ -103,6 +122,9 @@ impl World for Watched {
         vec![
             Fault::forgets("kill the master", |world, _, _| world.kill_master()),
             Fault::forks("restart the master", |world, _, random| world.restart_master(random)),
+            Fault::forks("wake a replaced master", |world, servers, random| {
+                world.wake_replaced(servers, random)
+            }),
             Fault::forks("kill the master and its replicas", |world, _, random| {
                 world.kill_all(random)
             }),

@@ -205,7 +205,7 @@ impl Life {
         for push in client.takes_pushes() {
             self.hears(&push["push"], steps);
         }
-        let (id, mut state) = (client.id(), self.state());
+        let mut state = self.state();
         let Some(result) = reply.get(word) else {
             let again = steps.get(channel).is_some_and(|&(_, now)| now == step);
             if reply["error"]["code"] == 100 {
@@ -222,7 +222,7 @@ impl Life {
             return Ok(());
         };
         if step == Step::Subscribe {
-            state.pictures.insert(channel.to_owned(), Picture::begun(id));
+            state.pictures.insert(channel.to_owned(), Picture::begun());
             steps.insert(channel.to_owned(), (Instant::now(), Step::Ask));
             return Ok(());
         }
