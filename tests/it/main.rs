@@ -20,7 +20,6 @@ mod dev_script;
 mod embedded_files;
 mod embedded_redis;
 mod first_lines;
-mod first_lines;
 mod first_moments;
 mod hostile_frames;
 mod hostile_handshake;
