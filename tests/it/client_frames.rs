@@ -166,7 +166,7 @@ fn a_hangup_does_not_end_the_server() {
     stack.server.process().signal(Signal::HUP);
     eventually("the server says that it goes on", || {
         assert_eq!(stack.server.process().has_ended(), None, "{}", stack.log());
-        stack.log().contains("SIGHUP is ignored").then_some(())
+        stack.log().contains("SIGHUP does not read the configuration").then_some(())
     });
     alice.enters("room");
     stack.client("bob").enters("room");

@@ -95,10 +95,22 @@ impl Audience {
 
     /// A member leaves one of its channels; which.
     pub fn leaves(&mut self, server: usize, member: usize) -> String {
+        let channel = self.leaves_one(server, member);
+        self.truth.left(&channel, self.members[server][member].client.id());
+        channel
+    }
+
+    /// The same where what happens now may be told to some only.
+    pub fn leaves_perhaps_unseen(&mut self, server: usize, member: usize) -> String {
+        let channel = self.leaves_one(server, member);
+        self.truth.left_unseen(&channel, self.members[server][member].client.id());
+        channel
+    }
+
+    fn leaves_one(&mut self, server: usize, member: usize) -> String {
         let member = &mut self.members[server][member];
         let channel = member.channels.first().expect("a channel").clone();
         assert!(member.leaves(&channel), "the connection lives on");
-        self.truth.left(&channel, member.client.id());
         channel
     }
 
