@@ -182,7 +182,7 @@ impl Redis {
         match first.await {
             Ok(first) => first.map(Some),
             // Its task has panicked; that is said when it is waited for.
-            Err(_) => std::future::pending().await,
+            Err(_) => Err(EmbeddedError::Unwatched),
         }
     }
 

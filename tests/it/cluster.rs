@@ -118,6 +118,16 @@ fn a_master_that_comes_back_is_looked_at_before_it_is_used() {
     }
     cluster.run(0);
     assert!(is_master(&cluster.nodes()[0]), "it hears of no other");
+    eventually("it finds that the cluster is down", || {
+        let info = cluster.nodes()[0].cli().ask("CLUSTER INFO").text();
+        info.contains("cluster_state:fail").then_some(())
+    });
+    // Not only because it has just begun: that ends after two seconds.
+    thread::sleep(Duration::from_secs(3));
+    eventually("it still does", || {
+        let info = cluster.nodes()[0].cli().ask("CLUSTER INFO").text();
+        info.contains("cluster_state:fail").then_some(())
+    });
     server.process().signal(Signal::CONT);
     let down = format!("address=127.0.0.1:{}", cluster.nodes()[0].port());
     eventually("it is not taken for a master of a cluster that serves", || {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rollcall_tests::process::{Process, module_library, server_binary};
+use rollcall_tests::process::{Process, Signal, module_library, server_binary};
 use rollcall_tests::{Http, Redis, Server, Stopwatch, config, eventually, port, stack, token};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -99,6 +99,26 @@ fn calls_do_not_wait_again_when_redis_was_there_once() {
     });
     let answer = server.api_answer("presence", json!({"channel": "room"}));
     assert_eq!(answer["error"]["code"], 100, "{answer}");
+}
+
+/// One call waits once, however many channels it names, and a stop waits for none.
+#[test]
+fn a_call_for_many_channels_waits_as_long_as_one() {
+    let mut redis = Redis::start();
+    redis.stop();
+    let changes = json!({"engine": {"redis": {"connect_timeout": "2s"}}});
+    let mut server = Server::listening(stack::on(&redis, changes));
+    let channels: Vec<String> = (0..5_000).map(|n| format!("room{n}")).collect();
+    let asked = Instant::now();
+    let answer = server.api_answer("broadcast", json!({"channels": channels, "data": 1}));
+    let first = &answer["result"]["responses"][0];
+    assert_eq!(first["error"]["code"], 100, "{first}");
+    // One after the other, in turns of 256, it would be forty seconds.
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    let stopped = Instant::now();
+    server.process().signal(Signal::TERM);
+    assert!(server.process().ended().success());
+    assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub enum EmbeddedError {
          engine.embedded.redis_server"
     )]
     NoServer(PathBuf),
+    #[error("the task that watches it has failed: this is a bug")]
+    Unwatched,
     #[error("{0} cannot be started")]
     Spawn(PathBuf, #[source] io::Error),
     #[error("engine.embedded.dir: the folder {0} cannot be used")]

@@ -65,6 +65,9 @@ pub(super) async fn periodically(hub: Hub) {
         let mut read = Vec::new();
         for batch in names.chunks(BATCH) {
             let before: Vec<u64> = batch.iter().map(|channel| hub.shown_seq(channel)).collect();
+            for channel in batch {
+                hub.with_mirror(channel, Mirror::forget_leaves);
+            }
             let all = hub.inner.store.stats_of(batch).await;
             read.extend(batch.iter().zip(before).zip(all));
         }

@@ -155,6 +155,7 @@ impl Mirror {
         }
         self.seq = seq;
         self.latest = Latest::default();
+        self.latest.read(seq);
         let mut effect = Effect::default();
         for event in self.reading.take().unwrap_or_default() {
             self.apply(event, &mut effect);
@@ -230,7 +231,7 @@ impl Mirror {
         match read {
             Read::All(all) => {
                 self.highest = self.highest.max(self.seq).max(seq);
-                self.latest.read();
+                self.latest.read(self.highest);
                 self.compare(self.highest, all, differences, &mut effect);
                 // The sequence of a roster that is not there is not its own: nobody knows up to
                 // where it has been told.

@@ -1,7 +1,7 @@
 //! Who listens here: channels, their local subscribers, and the fan-out of events to them.
 //!
 //! The hub holds no presence truth. For channels with join/leave listeners it keeps a mirror, which
-//! decides what a listener has already been shown; it answers no call.
+//! decides what a listener has already been shown, and answers only listeners.
 
 mod channel;
 mod check;

@@ -192,6 +192,8 @@ impl Client {
             }
             None => Ok(0),
         };
+        // A join that is not announced is no event, and there are none to wait for or to leave out.
+        let joined = joined.map(|seq| if subscription.announce { seq } else { 0 });
         match &joined {
             Ok(_) => {
                 self.state().subscriptions.insert(channel.clone(), subscription);

@@ -3,11 +3,12 @@
 //! A server takes connections before its Redis is ready, and a client that comes in between is to be
 //! served. Later a Redis that is away is an error at once: clients then try again by themselves.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Store;
 use super::shard::Shard;
@@ -19,6 +20,9 @@ pub(super) struct Beginning {
     is_over: AtomicBool,
     /// Counts how often a master became ready, and the end of the beginning.
     steps: watch::Sender<u64>,
+    /// Until when calls wait, from the first of them on: one that asks for many channels, one after
+    /// the other, does not wait for each of them.
+    until: OnceLock<Instant>,
 }
 
 // === impl Beginning ===
@@ -28,7 +32,8 @@ impl Beginning {
         self.is_over.load(Ordering::Acquire)
     }
 
-    fn end(&self) {
+    /// Nothing waits any more.
+    pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
         self.step();
     }
@@ -79,7 +84,9 @@ impl Shard {
                 }
             }
         };
-        let in_time = tokio::time::timeout(self.settings.first_wait, begun);
+        let wait = self.settings.first_wait;
+        let until = *self.beginning.until.get_or_init(|| Instant::now() + wait);
+        let in_time = tokio::time::timeout_at(until, begun);
         // Either way the caller goes on, and finds out.
         let _in_time = self.stopping.run_until_cancelled(in_time).await;
     }

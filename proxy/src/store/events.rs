@@ -110,10 +110,13 @@ impl Store {
     /// of a master that was replaced and goes on, or of data of which the keepalive has not heard yet,
     /// which it is asked to do at once. (Events of a slot that has moved come from where it was.)
     pub fn is_current(&self, channel: &str, epoch: u64) -> bool {
+        if epoch == 0 {
+            return true;
+        }
         let Ok(place) = self.roster_place(channel) else { return false };
         let map = place.shard.map();
         let owner = map.owner(place.slot);
-        if epoch == 0 || owner.is_some_and(|owner| owner.epoch() == epoch) {
+        if owner.is_some_and(|owner| owner.epoch() == epoch) {
             return true;
         }
         if let Some(owner) = owner {

@@ -24,10 +24,12 @@ impl Store {
     /// Masters that answer are used as before.
     pub fn begin_to_stop(&self) {
         for shard in self.shards() {
+            shard.beginning.end();
             for master in shard.map().masters() {
                 let hurry = hurry(master.clone());
-                let until_closed = self.inner.ends.closing.clone().run_until_cancelled_owned(hurry);
-                tokio::spawn(until_closed);
+                // Then the renewals end, too.
+                let stopping = self.inner.ends.stopping.clone();
+                tokio::spawn(stopping.run_until_cancelled_owned(hurry));
             }
         }
     }

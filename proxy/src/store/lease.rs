@@ -37,17 +37,21 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
     let mut memory = Memory::default();
     let rhythm = Rhythm::of(shard.settings.lease);
+    // Since when renewals have succeeded.
+    let mut answers: Option<Instant> = None;
     loop {
         let started = Instant::now();
         let renewal = master.begin_renewal();
         let renewed = renew(&shard, &master, &mut memory).await;
         let first = !master.has_worked();
-        match &renewed {
-            Ok(()) => master.end_renewal(renewal),
-            Err(_) => memory.unanswered = true,
+        if renewed.is_ok() {
+            master.end_renewal(renewal);
+        } else {
+            memory.unanswered = true;
+            answers = None;
         }
         let (health, pause) = match &renewed {
-            Ok(()) => match trouble(&shard, &master, first).await {
+            Ok(()) => match trouble(&shard, &master, first, *answers.get_or_insert(started)) {
                 None => (Health::Up, rhythm.own),
                 Some(trouble) => (Health::Down(away(trouble).to_string()), RETRY),
             },
@@ -76,13 +80,15 @@ pub(super) async fn keep(shard: Arc<Shard>, master: Arc<Master>) {
     }
 }
 
-/// Why a master that renews the lease cannot be used. One that was away is looked at first: what it
-/// says of itself counts too.
-async fn trouble(shard: &Shard, master: &Master, first: bool) -> Option<String> {
-    if master.up().is_err() && master.trouble().is_none() {
-        shard.returns(first).await;
+/// Why a master that renews the lease cannot be used. One that was away until `since` is looked at
+/// first, which may take longer than a lease: renewals go on meanwhile. What it says of itself counts
+/// too.
+fn trouble(shard: &Shard, master: &Master, first: bool, since: Instant) -> Option<String> {
+    let trouble = master.trouble();
+    if trouble.is_none() && master.up().is_err() && !shard.may_return(first, since) {
+        return Some(CONNECTING.to_owned());
     }
-    master.trouble()
+    trouble
 }
 
 /// Lets go of every name, at a graceful stop; the leaves follow in Redis.

@@ -1,8 +1,9 @@
 //! What the server keeps in Redis, as typed calls; the only place that names fred.
 //!
 //! Channels are spread over shards. A shard is one server, a Sentinel group or a cluster, and has
-//! one master or several. Each master is served by three connections, each its own client:
-//! keepalives of the lease, events, and commands, so that a dead one delays nobody else's. All
+//! one master or several. Each master is served by four connections, each its own client:
+//! keepalives of the lease, events, commands, and whether writes are taken, so that a dead one delays
+//! no other's. All
 //! commands for one key use the one commands connection of its master, in the order in which they
 //! were issued; nothing is replayed behind the caller's back.
 
@@ -63,8 +64,8 @@ pub struct Settings {
     pub rosters: Vec<RedisShard>,
     /// The shards of user statuses; empty for those of the channels.
     pub books: Vec<RedisShard>,
-    /// How long the lease lives without being renewed; renewed each second, or more often when it
-    /// is short.
+    /// How long this server may be unheard and keep what it holds; see [`lease`] for how often it is
+    /// renewed.
     pub lease: Duration,
     /// How long calls wait for a Redis that was never ready yet.
     pub first_wait: Duration,

@@ -287,21 +287,32 @@ impl Shard {
     /// A look has ended that began then.
     pub(super) fn has_looked(&self, began: Instant) {
         self.looks.send_replace(Some(began));
+        // Those that wait for it.
+        let map = self.map();
+        for master in map.masters().iter().filter(|master| master.up().is_err()) {
+            master.hurry.notify_one();
+        }
     }
 
-    /// A master that was away is there again, or for the `first` time. Under Sentinel and in a cluster
-    /// it may have been replaced meanwhile, and would take joins and leaves that are lost with it.
-    pub(super) async fn returns(&self, first: bool) {
+    /// Whether a master may be used that was away until `since`, or is there for the `first` time.
+    /// Under Sentinel and in a cluster it may have been replaced meanwhile, and would take joins and
+    /// leaves that are lost with it: a look that begins then is waited for.
+    pub(super) fn may_return(&self, first: bool, since: Instant) -> bool {
         let looked = *self.looks.borrow();
         if first && looked.is_some_and(|began| began.elapsed() < LOOK) {
             // It is new because that look has named it.
-            return;
+            return true;
         }
         let is_sentinel = matches!(self.redis.place, RedisPlace::Sentinel(_));
         // One address of a cluster is followed as a cluster.
-        if is_sentinel || self.map().slots() > 1 {
-            self.look_soon().await;
+        if !is_sentinel && self.map().slots() <= 1 {
+            return true;
         }
+        let is_looked_at = looked.is_some_and(|began| began >= since);
+        if !is_looked_at {
+            self.look.notify_one();
+        }
+        is_looked_at
     }
 
     /// Slots are moving: counts say nothing for a while.

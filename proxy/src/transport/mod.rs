@@ -58,6 +58,8 @@ pub struct Logs {
     handshakes: LogLimit,
     /// Calls that cannot be read.
     malformed: LogLimit,
+    /// Calls where no key is configured.
+    keyless: LogLimit,
 }
 
 /// Who a request comes from; put into each by the server.
@@ -80,7 +82,7 @@ pub enum Port {
 impl Default for Logs {
     fn default() -> Self {
         let [origins, handshakes, malformed] = std::array::from_fn(|_| LogLimit::a_minute(LINES));
-        Self { origins, handshakes, malformed }
+        Self { origins, handshakes, malformed, keyless: LogLimit::a_minute(1) }
     }
 }
 

@@ -15,11 +15,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Peer;
 use super::listen::listen;
 use super::progress::{LONGEST, Progress};
 use super::seats::{Seat, Seats};
 use super::stream::{Received, Stream};
+use super::{LINES, Peer};
+use crate::log_limit::LogLimit;
 
 /// Longest head of a request, its first line and all header fields; over it the answer is 431.
 const HEAD: usize = 32 * 1024;
@@ -58,6 +59,7 @@ impl Server {
     pub async fn serve(self, router: Router, stop: CancellationToken) {
         let Self { listener, seats } = self;
         let connections = TaskTracker::new();
+        let refused = LogLimit::a_minute(LINES);
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -76,7 +78,9 @@ impl Server {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
+                    refused.say(|left_out| {
+                        tracing::warn!(%error, left_out, "a connection was not accepted");
+                    });
                     seats.make_room();
                     sleep(BREATH).await;
                 }

@@ -8,7 +8,7 @@ use super::{Event, Members, Mirror};
 use crate::protocol::Json;
 
 /// Leaves that are remembered: so many may pass while a read is on its way.
-const LEAVES: usize = 256;
+const LEAVES: usize = 64;
 
 /// A read of the roster for a client, as far as its sequences go.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,9 @@ pub(in crate::hub) enum Basis {
     Shown,
     /// Events are still on their way.
     Later,
+    /// Nobody is shown, and no event has told of the clients in the read: either it is on its way, or
+    /// all of them join without events.
+    Unheard,
 }
 
 /// The latest events, for answers to reads that are older than they are.
@@ -41,6 +44,8 @@ pub(super) struct Latest {
     counts: Option<(u64, u64)>,
     /// Who left, and at which sequence.
     left: VecDeque<(u64, Box<str>)>,
+    /// From this sequence on. Leaves that only a read told are of no sequence.
+    since: u64,
 }
 
 // === impl Latest ===
@@ -60,14 +65,22 @@ impl Latest {
         }
     }
 
-    /// The roster was read: it is not known how many users that were.
-    pub(super) fn read(&mut self) {
+    /// The roster was read at `seq`: it is not known how many users that were.
+    pub(super) fn read(&mut self, seq: u64) {
         self.counts = None;
+        self.forget(seq);
+    }
+
+    /// Forgets leaves: reads before `seq` are no basis of an answer any more.
+    pub(super) fn forget(&mut self, seq: u64) {
+        self.since = seq;
+        self.left = VecDeque::new();
     }
 
     /// Whether every leave after `seq` is remembered.
     fn reaches(&self, seq: u64) -> bool {
-        self.left.len() < LEAVES || self.left.front().is_none_or(|(first, _)| *first <= seq)
+        let first = self.left.front().filter(|_| self.left.len() == LEAVES);
+        seq >= self.since && first.is_none_or(|(first, _)| *first <= seq)
     }
 }
 
@@ -87,8 +100,10 @@ impl Mirror {
             return Basis::Shown;
         }
         let behind = if read.empty { !self.is_empty() } else { self.seq < read.seq };
-        if behind || self.has_missed() {
+        if self.has_missed() {
             Basis::Later
+        } else if behind {
+            if self.is_empty() { Basis::Unheard } else { Basis::Later }
         } else if read.empty || (self.seq == read.seq && read.since == read.seq) {
             // Of an empty roster nobody is missing, and none is too many.
             if self.is_empty() == read.empty { Basis::Read } else { Basis::Both }
@@ -128,6 +143,11 @@ impl Mirror {
         }
         out.push(b'}');
         out
+    }
+
+    /// Forgets leaves that no read on its way needs.
+    pub(in crate::hub) fn forget_leaves(&mut self) {
+        self.latest.forget(self.seq);
     }
 
     /// How many clients and users are shown. Those that join and leave without events count where the

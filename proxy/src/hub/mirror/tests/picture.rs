@@ -45,6 +45,24 @@ fn events_after_the_read_are_in_the_answer() {
 }
 
 #[test]
+fn who_left_by_a_read_is_not_taken_from_an_older_one() {
+    let mut mirror = mirror(10, &["x", "y"]);
+    mirror.begin_check();
+    assert_eq!(text(mirror.end_read(12, all(&["y"]), Differences::Show)), "-x");
+    assert_eq!(mirror.basis(at(10), true), Basis::Shown);
+    assert_eq!(mirror.basis(at(12), true), Basis::Read);
+    // The same once leaves are forgotten.
+    mirror.on_event(leave("y", 12, 13));
+    mirror.forget_leaves();
+    assert_eq!(mirror.basis(at(12), true), Basis::Shown);
+}
+
+#[test]
+fn clients_that_join_without_events_are_in_the_answer() {
+    assert_eq!(mirror(10, &[]).basis(at(11), true), Basis::Unheard);
+}
+
+#[test]
 fn while_a_loss_is_waited_for_the_answer_is_what_was_shown() {
     let mut mirror = mirror(10, &["a", "b"]);
     mirror.patience().lost(1);
