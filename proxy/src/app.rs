@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -123,7 +124,9 @@ impl App {
         let state = state(self.config.clone(), store.clone(), hub.clone(), stop.clone());
         let sessions = state.sessions.clone();
         let servers = serve(self.main, self.internal, &state, &stop);
-        let mut redis = Redis::start(self.redis, &store, &redis_stop);
+        // Set when Redis does not answer the goodbye.
+        let silent = Arc::new(AtomicBool::new(false));
+        let mut redis = Redis::start(self.redis, &store, &redis_stop, silent.clone());
 
         let ready = async {
             let took = redis.first().await?;
@@ -158,7 +161,9 @@ impl App {
             hub.say_bye().await;
             store.stop().await;
         };
-        within(GOODBYE, goodbye).await;
+        if !within(GOODBYE, goodbye).await {
+            silent.store(true, Ordering::Relaxed);
+        }
         redis.end(&redis_stop).await;
         Ok(())
     }
@@ -167,11 +172,16 @@ impl App {
 // === impl Redis ===
 
 impl Redis {
-    fn start(redis: Option<Running>, store: &Store, stop: &CancellationToken) -> Self {
+    fn start(
+        redis: Option<Running>,
+        store: &Store,
+        stop: &CancellationToken,
+        silent: Arc<AtomicBool>,
+    ) -> Self {
         let Some(redis) = redis else { return Self { running: None, first: None } };
         let (first, is_first) = oneshot::channel();
         let store = store.clone();
-        let is_cut_off = move || !store.readiness().ready;
+        let is_cut_off = move || silent.load(Ordering::Relaxed) || !store.readiness().ready;
         let running = tokio::spawn(redis.run(first, stop.clone(), is_cut_off));
         Self { running: Some(running), first: Some(is_first) }
     }
@@ -260,10 +270,13 @@ fn identity(config: &Config) -> Identity {
     }
 }
 
-async fn within(limit: Duration, work: impl Future<Output = ()>) {
-    if tokio::time::timeout(limit, work).await.is_err() {
+/// Whether this was done in time.
+async fn within(limit: Duration, work: impl Future<Output = ()>) -> bool {
+    let in_time = tokio::time::timeout(limit, work).await.is_ok();
+    if !in_time {
         tracing::warn!("redis did not answer when the time to stop was up");
     }
+    in_time
 }
 
 async fn bind(

@@ -38,6 +38,19 @@ pub fn fill(config: &mut Config) {
     config.user_status.enabled = true;
 }
 
+/// Options by which other machines can connect, which somebody has configured.
+pub fn open_to_others(config: &Config) -> Vec<&'static str> {
+    let http = &config.http_server;
+    let is_own = |address: &str| {
+        address == "localhost"
+            || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    let internal = http.internal().map_or("127.0.0.1", |(address, _)| address);
+    let places =
+        [("http_server.address", &*http.address), ("http_server.internal_address", internal)];
+    places.into_iter().filter(|(_, address)| !is_own(address)).map(|(option, _)| option).collect()
+}
+
 fn namespace() -> Namespace {
     let mut namespace = Namespace { name: "public".to_owned(), ..Namespace::default() };
     let options = &mut namespace.options;

@@ -54,6 +54,12 @@ async fn run(loaded: Loaded, begun: Instant) -> anyhow::Result<()> {
     }
     if dev {
         dev_mode::fill(&mut config);
+        for place in dev_mode::open_to_others(&config) {
+            tracing::warn!(
+                "--dev is open to others: {place} is not an address of this machine alone, and the \
+                 configuration lets in any page and shows its keys"
+            );
+        }
     }
     let has_file = log_file.is_some();
     let stop = stop_on_signals(log_file)?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rollcall_tests::process::{self, Signal, module_library};
 use rollcall_tests::{Server, config, eventually};
@@ -211,4 +212,32 @@ fn why_it_ends_is_said_once_until_that_changes() {
         assert_eq!(said, 1, "{why}: {log}");
     }
     assert!(log.contains("the embedded redis is there again"), "{log}");
+}
+
+#[test]
+fn a_redis_that_stands_still_does_not_hold_up_a_stop() {
+    for timeout in ["30s", "0s"] {
+        let mut server = Server::start(config::with(json!({"shutdown": {"timeout": timeout}})));
+        process::signal(server.embedded_redis(), Signal::STOP);
+        let begun = Instant::now();
+        server.process().signal(Signal::TERM);
+        assert!(server.process().ended().success());
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_data_folder_is_locked_also_without_its_lock_files() {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    let changes = json!({"engine": {"embedded": {"dir": data}}});
+    let _first = Server::start(config::with(changes.clone()));
+    for entry in fs::read_dir(&data).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().ends_with(".lock") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let mut second = Server::spawn(config::with(changes));
+    assert!(!second.process().ended().success());
+    assert!(second.log().contains("is in use by another server"), "{}", second.log());
 }

@@ -79,6 +79,10 @@ impl Engine {
             ),
             EngineType::Embedded => {}
         }
+        if self.kind == EngineType::Embedded {
+            // These hold for it, too.
+            redis.connection.check_times("engine.redis", findings);
+        }
         let lease = redis.lease;
         findings.check(
             (Duration::from_secs(1)..=Duration::from_secs(60)).contains(&lease),

@@ -162,6 +162,15 @@ impl RedisConnection {
         }
     }
 
+    /// What holds for every connection to Redis.
+    pub(super) fn check_times(&self, section: &str, findings: &mut Findings) {
+        for (option, time) in
+            [("connect_timeout", &self.connect_timeout), ("io_timeout", &self.io_timeout)]
+        {
+            findings.more_than_zero(&format!("{section}.{option}"), time);
+        }
+    }
+
     /// Names everything that is wrong with these options of `section`.
     pub(crate) fn check(&self, section: &str, findings: &mut Findings) {
         self.tls.check(&format!("{section}.tls"), findings);
@@ -174,11 +183,7 @@ impl RedisConnection {
             let what = "expected ASCII without spaces, as CLIENT SETNAME takes it";
             findings.check(good, &format!("{section}.{option}: {what}"));
         }
-        for (option, time) in
-            [("connect_timeout", &self.connect_timeout), ("io_timeout", &self.io_timeout)]
-        {
-            findings.more_than_zero(&format!("{section}.{option}"), time);
-        }
+        self.check_times(section, findings);
         self.check_places(section, findings);
         self.check_urls(section, findings);
         let placed = self.placed();

@@ -70,6 +70,7 @@ fn zero_is_zero_or_refused_and_never_the_default() {
         (r#"{"channel":{"max_length":0}}"#, "channel.max_length"),
         (r#"{"engine":{"redis":{"lease":"0s"}}}"#, "engine.redis.lease"),
         (r#"{"engine":{"type":"redis","redis":{"io_timeout":"0s"}}}"#, "engine.redis.io_timeout"),
+        (r#"{"engine":{"redis":{"io_timeout":"0s"}}}"#, "engine.redis.io_timeout"),
         (r#"{"engine":{"type":"redis","redis":{"connect_timeout":0}}}"#, "redis.connect_timeout"),
         (
             r#"{"engine":{"type":"redis","redis":{"address":"redis://h?io_timeout=0s"}}}"#,

@@ -1,6 +1,7 @@
 //! `engine.embedded.dir`, locked: two servers on one folder would both lose data.
 //!
-//! There are two locks. The server holds the first one for as long as it lives. The second one is
+//! There are three locks. The server holds the folder itself and a file, which names it, for as long as
+//! it lives: either would do, but a file can be removed. The third one is
 //! inherited by redis-server as its standard input, so it is held until that has ended as well: a
 //! redis-server whose server was killed may still be writing.
 
@@ -28,8 +29,8 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(super) struct DataFolder {
     folder: Held,
-    /// Holds the lock; nothing else is done with it.
-    _of_server: File,
+    /// Hold the locks; nothing else is done with them.
+    _of_server: [File; 2],
     of_redis: File,
 }
 
@@ -41,14 +42,15 @@ impl DataFolder {
         let failed = |error| EmbeddedError::Dir(dir.to_owned(), error);
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
         let folder = Held::open(dir).map_err(failed)?;
+        let itself = File::open(folder.path()).map_err(failed)?;
         let mut of_server = lock_file(&folder.path().join(OF_SERVER)).map_err(failed)?;
-        if !try_lock(&of_server).map_err(failed)? {
+        if !(try_lock(&itself).map_err(failed)? && try_lock(&of_server).map_err(failed)?) {
             return Err(EmbeddedError::InUse { dir: dir.to_owned(), holder: holder(of_server) });
         }
         of_server.set_len(0).map_err(failed)?;
         of_server.write_all(own_name().as_bytes()).map_err(failed)?;
         let of_redis = lock_file(&folder.path().join(OF_REDIS)).map_err(failed)?;
-        Ok(Self { folder, _of_server: of_server, of_redis })
+        Ok(Self { folder, _of_server: [itself, of_server], of_redis })
     }
 
     /// Waits until the redis-server of a server that was killed has ended, and takes its lock.

@@ -41,7 +41,8 @@ impl PrivateFolder {
     /// Makes one in the temporary folder, or in a shorter one where a socket would have too long a
     /// path; removes what servers that were killed have left there.
     pub(super) fn create() -> Result<Self, EmbeddedError> {
-        let temp = std::env::temp_dir();
+        let temp = Some(std::env::temp_dir()).filter(|temp| !temp.as_os_str().is_empty());
+        let temp = temp.unwrap_or_else(|| "/tmp".into());
         let temp =
             std::path::absolute(&temp).map_err(|error| EmbeddedError::Private(temp, error))?;
         let of_user = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);

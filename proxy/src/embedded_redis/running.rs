@@ -24,6 +24,8 @@ use super::spawner::Spawner;
 
 /// How long redis-server may take to write its data and end.
 const STOP: Duration = Duration::from_secs(10);
+/// The same for one that does not answer: it stands still, or what it would write is out of reach.
+const STOP_CUT_OFF: Duration = Duration::from_secs(1);
 /// How long to wait before it is started again; doubled while it ends at once, up to the longest.
 const RESTART: Duration = Duration::from_millis(100);
 const LONGEST_RESTART: Duration = Duration::from_secs(5);
@@ -112,16 +114,16 @@ impl Running {
         let begun = Instant::now();
         let started = tokio::select! {
             started = self.start_first() => started.map(|()| begun.elapsed()),
-            () = stop.cancelled() => return self.end().await,
+            () = stop.cancelled() => return self.end(STOP).await,
         };
         let works = started.is_ok();
         // When the server stops, nothing waits for it any more.
         let _unheard = first.send(started);
         if works {
-            let supervised = self.supervise(is_cut_off);
+            let supervised = self.supervise(&is_cut_off);
             stop.run_until_cancelled(supervised).await;
         }
-        self.end().await;
+        self.end(if is_cut_off() { STOP_CUT_OFF } else { STOP }).await;
     }
 
     async fn start_first(&mut self) -> Result<(), EmbeddedError> {
@@ -179,7 +181,7 @@ impl Running {
         };
         if answer.is_err() {
             // It would answer a moment later, or is something else.
-            self.end().await;
+            self.end(STOP).await;
         }
         answer
     }
@@ -237,18 +239,18 @@ impl Running {
                 tracing::debug!(%error, "the private folder is gone");
             }
             if is_cut_off() {
-                self.end().await;
+                self.end(STOP).await;
                 return EmbeddedError::SocketGone(socket);
             }
         }
     }
 
-    /// Ends the process, if there is one.
-    async fn end(&mut self) {
+    /// Ends the process, if there is one; it has so long to do so by itself.
+    async fn end(&mut self, limit: Duration) {
         let Some(Process { mut child, .. }) = self.process.take() else { return };
         // The group: what was configured may be a script that has started redis-server.
         signal_group(&child, Signal::TERM);
-        if tokio::time::timeout(STOP, child.wait()).await.is_err() {
+        if tokio::time::timeout(limit, child.wait()).await.is_err() {
             tracing::warn!("the embedded redis did not end in time and is killed");
             signal_group(&child, Signal::KILL);
             if let Err(error) = child.kill().await {

@@ -31,6 +31,8 @@ const PIECE: usize = 16 * 1024;
 const WRITE_BUFFER: usize = PIECE + 1024;
 /// How long the client's half of a close is waited for.
 const CLOSING: Duration = Duration::from_secs(5);
+/// The same when the server stops, which waits for it.
+const CLOSING_AT_STOP: Duration = Duration::from_secs(1);
 
 /// A WebSocket that carries a session.
 #[derive(Debug)]
@@ -148,7 +150,9 @@ impl Transport for Socket {
         };
         if said {
             // A client that does not answer is left to the system.
-            let _answered = timeout(CLOSING, self.linger()).await;
+            let stops = disconnect == Some(Disconnect::SHUTDOWN);
+            let limit = if stops { CLOSING_AT_STOP } else { CLOSING };
+            let _answered = timeout(limit, self.linger()).await;
         }
     }
 }
