@@ -75,6 +75,12 @@ fn after_an_upgrade_and_a_cleaner_a_dead_redis_comes_back() {
     let mut server = Server::launch(launch, config::with(json!({"engine": {"embedded": options}})));
     server.is_ready();
     server.api("update_user_status", json!({"users": ["bob"]}));
+    // Redis answers before, while an earlier write is on its way to the disk.
+    eventually("bob is in the data", || {
+        let files = fs::read_dir(path("data").join("appendonlydir")).unwrap().flatten();
+        let mut contents = files.filter_map(|file| fs::read(file.path()).ok());
+        contents.any(|bytes| bytes.windows(3).any(|three| three == b"bob")).then_some(())
+    });
     let upgrades: [&dyn Fn(); 5] = [
         &|| [&program, &module, &redis].into_iter().for_each(|path| replace(path)),
         &|| [&program, &module, &redis].into_iter().for_each(|path| fs::remove_file(path).unwrap()),

@@ -64,8 +64,7 @@ pub struct Settings {
     pub rosters: Vec<RedisShard>,
     /// The shards of user statuses; empty for those of the channels.
     pub books: Vec<RedisShard>,
-    /// How long this server may be unheard and keep what it holds; see [`lease`] for how often it is
-    /// renewed.
+    /// How long this server may be unheard and keep what it holds.
     pub lease: Duration,
     /// How long calls wait for a Redis that was never ready yet.
     pub first_wait: Duration,
