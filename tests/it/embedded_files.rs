@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rollcall_tests::process::{self, Signal, module_library, server_binary};
-use rollcall_tests::{Launch, Resp, Server, config, eventually};
+use rollcall_tests::{Launch, Resp, Server, config, eventually, token};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -51,8 +51,15 @@ fn replace(path: &Path) {
 
 /// After its redis-server was killed the server has another one, and shows who is there.
 fn comes_back(server: &mut Server) {
-    let mut ann = server.client("ann");
-    ann.enters("room");
+    // A connection may still be made anew from the time before: SDKs try again as well.
+    let mut ann = eventually("ann connects", || {
+        let mut ann = server.websocket();
+        ann.tries_to_connect(&token::of("ann")).then_some(ann)
+    });
+    eventually("ann enters", || {
+        let command = json!({"subscribe": {"channel": "room", "join_leave": true}});
+        ann.call(command).get("subscribe").map(drop)
+    });
     let redis = server.embedded_redis();
     process::signal(redis, Signal::KILL);
     eventually("the redis-server is gone", || (!process::is_running(redis)).then_some(()));
