@@ -38,7 +38,7 @@ pub fn fill(config: &mut Config) {
     config.user_status.enabled = true;
 }
 
-/// Options by which other machines can connect, which somebody has configured.
+/// The configured options by which other machines can connect.
 pub fn open_to_others(config: &Config) -> Vec<&'static str> {
     let http = &config.http_server;
     let is_own = |address: &str| {

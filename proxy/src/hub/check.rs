@@ -218,8 +218,8 @@ impl Hub {
         }
     }
 
-    /// Tells listeners to subscribe again once everybody has been put back: while that goes on they
-    /// asked who is here, and of a room too big to mirror nobody knows what they have been told.
+    /// Tells listeners to subscribe again once every server has put back its clients: they asked who is
+    /// here while that went on, and of a room too big to mirror the hub does not know what they were told.
     fn begin_anew_later(&self, channel: Arc<str>, mirror: u64) {
         let hub = self.clone();
         tokio::spawn(async move {

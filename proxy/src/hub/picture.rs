@@ -40,7 +40,7 @@ type Shown<'a> = Option<(&'a Mirror, Basis)>;
 // === impl Hub ===
 
 impl Hub {
-    /// Tells a client everybody in a channel: `reply` makes the reply of a `presence` object. Pushes
+    /// Tells a client which clients are in a channel: `reply` makes the reply of a `presence` object. Pushes
     /// before the reply are in it, and those after it are not.
     pub async fn tell_presence(
         &self,

@@ -45,7 +45,7 @@ impl Seats {
         Arc::new(Self { limit, taken: Mutex::default(), full: LogLimit::a_minute(LINES) })
     }
 
-    /// A place for one more; `None` when there is none and nobody waits for a client.
+    /// A place for one more; `None` when there is none and no connection waits for its client.
     pub(super) fn take(self: &Arc<Self>) -> Option<Seat> {
         let progress = Arc::new(Progress::new(Instant::now()));
         let sent_away = CancellationToken::new();

@@ -67,7 +67,7 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    // Without a seat there is nobody to send away for it.
+                    // Without a seat there is no waiting connection to close for it.
                     if let Some(seat) = seats.take() {
                         connections.spawn(connection(
                             (stream, Peer(peer)),
@@ -86,7 +86,7 @@ impl Server {
                 }
             }
         }
-        // Whoever comes now is refused at once, and may go to another server.
+        // A client that comes now is refused at once, and may go to another server.
         drop(listener);
         connections.close();
         connections.wait().await;

@@ -23,8 +23,8 @@ pub(in crate::hub) struct Read {
 /// What the answer is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::hub) enum Basis {
-    /// The read: listeners have been shown all of it and no more, or nobody knows what they have been
-    /// shown.
+    /// The read: listeners have been shown all of it and no more, or the room is too big to know what
+    /// they have been shown.
     Read,
     /// What listeners have been shown, and the clients of the read who join and leave without events.
     Both,
@@ -32,8 +32,8 @@ pub(in crate::hub) enum Basis {
     Shown,
     /// Events are still on their way.
     Later,
-    /// Nobody is shown, and no event has told of the clients in the read: either it is on its way, or
-    /// all of them join without events.
+    /// No client is shown, and no event has told of those in the read: either it is on its way, or all
+    /// of them join without events.
     Unheard,
 }
 
@@ -105,7 +105,7 @@ impl Mirror {
         } else if behind {
             if self.is_empty() { Basis::Unheard } else { Basis::Later }
         } else if read.empty || (self.seq == read.seq && read.since == read.seq) {
-            // Of an empty roster nobody is missing, and none is too many.
+            // The sequence of an empty roster is not its own.
             if self.is_empty() == read.empty { Basis::Read } else { Basis::Both }
         } else if self.latest.reaches(read.since) {
             Basis::Both
@@ -114,7 +114,7 @@ impl Mirror {
         }
     }
 
-    /// Everybody who is shown, as a `presence` object; with the clients of the read, a `presence`
+    /// The clients that are shown, as a `presence` object; with the clients of the read, a `presence`
     /// object too, who were neither shown nor left since.
     pub(in crate::hub) fn presence(&self, also: Option<(&Read, &Others)>) -> Vec<u8> {
         let Members::Known(known) = &self.members else { return b"{}".to_vec() };
